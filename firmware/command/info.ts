@@ -1,0 +1,140 @@
+/** What hello and info tell. SPEC.md §9. Opens no seal. */
+import * as board from "../board";
+import { FACTS_OFF_BOARD, FACTS_OFF_CORE, FACTS_OFF_CUSTODY, FACTS_OFF_UID, Region } from "../defs/boundary";
+import { CUSTODY_OFF_KIND } from "../defs/custody";
+import { BODY_EPOCH_SET, JOURNAL_PLACES } from "../defs/journal";
+import { PROTOCOL_VERSION } from "../defs/link";
+import { DATA_CYCLES, SLOT_CYCLES } from "../defs/medium";
+import { HANDLE_SIZE } from "../defs/record";
+import { FORMAT_VERSION, HEADER_OFF_HANDLE } from "../defs/slot";
+import { Status } from "../defs/status";
+import { Key } from "../defs/wire";
+import { CURRENT, HEADER, INSTANCE, MANIFEST, PAGE } from "../memory";
+import * as geometry from "../store/geometry";
+import * as index from "../store/index";
+import * as state from "../store/state";
+import * as store from "../store/store";
+import * as vault from "../store/vault";
+import * as cbor from "./cbor";
+
+let trapCode: i32 = 0;
+
+/** Notes the trap that the board recorded before this start. */
+export function setTrapCode(code: i32): void {
+  trapCode = code;
+}
+
+function pair(key: Key, value: u32): void {
+  cbor.writeUint(key);
+  cbor.writeUint(value);
+}
+function bytes(key: Key, at: usize, length: i32): void {
+  cbor.writeUint(key);
+  cbor.writeBytes(at, length);
+}
+
+/** Facts of the board into PAGE, zeros when they cannot be read. */
+function readFacts(): void {
+  memory.fill(PAGE, 0, 64);
+  board.read(Region.Facts, 0, PAGE, 64);
+}
+
+/** Hello: what anybody may know. */
+export function writeHello(): void {
+  cbor.writeMap(6);
+  pair(Key.Command, Status.Ok);
+  pair(Key.Protocol, PROTOCOL_VERSION);
+  pair(Key.Format, FORMAT_VERSION);
+  bytes(Key.Instance, INSTANCE, 16);
+  pair(Key.State, store.lifeState());
+  pair(Key.TrapCode, trapCode);
+}
+
+/** Puts that a class takes at the least before one of its blocks reaches the rated cycles: each put costs one erase at most. */
+function putsLeft(c: i32): u32 {
+  let most = 0;
+  for (let b = 0; b < geometry.blocks(c); b++) most = max(most, state.erases(CURRENT, geometry.firstBlock(c) + b));
+  return max(0, SLOT_CYCLES - most) * geometry.blocks(c);
+}
+
+function writeClass(c: i32): void {
+  let dirty = 0;
+  let least = i32.MAX_VALUE;
+  let most = 0;
+  let total = 0;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    const erases = state.erases(CURRENT, block);
+    dirty += state.deadInBlock(CURRENT, block);
+    least = min(least, erases);
+    most = max(most, erases);
+    total += erases;
+  }
+  cbor.writeMap(10);
+  pair(Key.Class, c);
+  pair(Key.SlotUnits, geometry.units(c));
+  pair(Key.Blocks, geometry.blocks(c));
+  pair(Key.Capacity, geometry.capacity(c));
+  pair(Key.Live, state.liveInClass(CURRENT, c));
+  pair(Key.Dirty, dirty);
+  pair(Key.EraseMin, least);
+  pair(Key.EraseMax, most);
+  pair(Key.EraseTotal, total);
+  pair(Key.PutsLeft, putsLeft(c));
+}
+
+/** Handles of evicted records whose ciphertext still stands somewhere: as an array, each handle as often as it is found. */
+function writeResidue(): void {
+  let n = 0;
+  for (let slot = 0; slot < geometry.slotCount(); slot++) n += isResidue(slot) ? 1 : 0;
+  cbor.writeArray(n);
+  for (let slot = 0; slot < geometry.slotCount() && n > 0; slot++) {
+    if (!isResidue(slot)) continue;
+    cbor.writeBytes(HEADER + HEADER_OFF_HANDLE, HANDLE_SIZE);
+    n--;
+  }
+}
+function isResidue(slot: i32): bool {
+  return store.readResidue(slot) && index.find(HEADER + HEADER_OFF_HANDLE) < 0;
+}
+
+/** Info: everything about the instance. The vault is opened if the state has one. */
+export function writeInfo(): void {
+  const mounted = store.mayList() == Status.Ok && vault.open() == Status.Ok;
+  const changes = state.sequence(CURRENT);
+  readFacts();
+  cbor.writeMap(mounted ? 19 : 10);
+  pair(Key.Command, Status.Ok);
+  if (mounted) {
+    pair(Key.Epoch, state.epoch(CURRENT));
+    pair(Key.Sequence, changes);
+  }
+  pair(Key.Protocol, PROTOCOL_VERSION);
+  pair(Key.Format, FORMAT_VERSION);
+  bytes(Key.Instance, INSTANCE, 16);
+  pair(Key.State, store.lifeState());
+  pair(Key.Custody, mounted ? load<u8>(vault.custody(), CUSTODY_OFF_KIND) : load<u8>(PAGE, FACTS_OFF_CUSTODY));
+  if (mounted) {
+    bytes(Key.Manifest, MANIFEST, 16);
+    cbor.writeUint(Key.Classes);
+    cbor.writeArray(geometry.classes());
+    for (let c = 0; c < geometry.classes(); c++) writeClass(c);
+  }
+  bytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
+  bytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
+  const boardNumber: u32 = load<u8>(PAGE, FACTS_OFF_BOARD);
+  if (mounted) {
+    const budget: u32 = DATA_CYCLES * JOURNAL_PLACES;
+    pair(Key.ChangesLeft, budget > changes ? budget - changes : 0);
+    cbor.writeUint(Key.Residue);
+    writeResidue(); // uses PAGE
+  }
+  pair(Key.TrapCode, trapCode);
+  if (mounted) {
+    pair(Key.Accepted, state.accepted(CURRENT));
+    cbor.writeUint(Key.EpochSet);
+    cbor.writeBool(state.hasFlag(CURRENT, BODY_EPOCH_SET));
+  }
+  pair(Key.Board, boardNumber);
+  if (mounted) pair(Key.Corrupt, store.corruptSlots());
+}

@@ -1,0 +1,226 @@
+/** BLAKE3 (the BLAKE3 paper, 2020-01-09, §2): hash, keyed hash and derive_key, 32-byte outputs, one-shot over linear memory.
+ *  State and message words live in locals. Constant-time: additions, xors and rotations only. Inputs up to 64 KiB. */
+import { BLAKE } from "../memory";
+import { wipe } from "./bytes";
+
+const CHUNK_START: u32 = 1;
+const CHUNK_END: u32 = 2;
+const PARENT: u32 = 4;
+const ROOT: u32 = 8;
+const KEYED_HASH: u32 = 16;
+const DERIVE_CONTEXT: u32 = 32;
+const DERIVE_MATERIAL: u32 = 64;
+
+const CHUNK: i32 = 1024;
+const KEY: usize = BLAKE; // 32: key words (or IV) of the run
+const VALUE: usize = BLAKE + 32; // 32: chaining value of the chunk in hand
+const BLOCK: usize = BLAKE + 64; // 64: last block, padded; or two children
+const STACK: usize = BLAKE + 128; // 7 × 32: chaining values of complete subtrees, enough for 128 chunks
+const CONTEXT_KEY: usize = STACK + 224; // 32: key that a context gives
+const IV: usize = memory.data<u32>([
+  0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+]);
+
+/** One compression: chaining value (32 bytes), block (64 bytes), chunk counter, block length, flags; 32 bytes to `out`. */
+function compress(out: usize, value: usize, block: usize, counter: u32, length: u32, flags: u32): void {
+  let x0 = load<u32>(value, 0);
+  let x1 = load<u32>(value, 4);
+  let x2 = load<u32>(value, 8);
+  let x3 = load<u32>(value, 12);
+  let x4 = load<u32>(value, 16);
+  let x5 = load<u32>(value, 20);
+  let x6 = load<u32>(value, 24);
+  let x7 = load<u32>(value, 28);
+  let x8: u32 = 0x6a09e667;
+  let x9: u32 = 0xbb67ae85;
+  let x10: u32 = 0x3c6ef372;
+  let x11: u32 = 0xa54ff53a;
+  let x12 = counter;
+  let x13: u32 = 0; // high half of the counter: inputs are short
+  let x14 = length;
+  let x15 = flags;
+  let m0 = load<u32>(block, 0);
+  let m1 = load<u32>(block, 4);
+  let m2 = load<u32>(block, 8);
+  let m3 = load<u32>(block, 12);
+  let m4 = load<u32>(block, 16);
+  let m5 = load<u32>(block, 20);
+  let m6 = load<u32>(block, 24);
+  let m7 = load<u32>(block, 28);
+  let m8 = load<u32>(block, 32);
+  let m9 = load<u32>(block, 36);
+  let m10 = load<u32>(block, 40);
+  let m11 = load<u32>(block, 44);
+  let m12 = load<u32>(block, 48);
+  let m13 = load<u32>(block, 52);
+  let m14 = load<u32>(block, 56);
+  let m15 = load<u32>(block, 60);
+  for (let round = 7; ; ) {
+    x0 += x4 + m0;
+    x12 = rotr<u32>(x12 ^ x0, 16);
+    x8 += x12;
+    x4 = rotr<u32>(x4 ^ x8, 12);
+    x0 += x4 + m1;
+    x12 = rotr<u32>(x12 ^ x0, 8);
+    x8 += x12;
+    x4 = rotr<u32>(x4 ^ x8, 7);
+    x1 += x5 + m2;
+    x13 = rotr<u32>(x13 ^ x1, 16);
+    x9 += x13;
+    x5 = rotr<u32>(x5 ^ x9, 12);
+    x1 += x5 + m3;
+    x13 = rotr<u32>(x13 ^ x1, 8);
+    x9 += x13;
+    x5 = rotr<u32>(x5 ^ x9, 7);
+    x2 += x6 + m4;
+    x14 = rotr<u32>(x14 ^ x2, 16);
+    x10 += x14;
+    x6 = rotr<u32>(x6 ^ x10, 12);
+    x2 += x6 + m5;
+    x14 = rotr<u32>(x14 ^ x2, 8);
+    x10 += x14;
+    x6 = rotr<u32>(x6 ^ x10, 7);
+    x3 += x7 + m6;
+    x15 = rotr<u32>(x15 ^ x3, 16);
+    x11 += x15;
+    x7 = rotr<u32>(x7 ^ x11, 12);
+    x3 += x7 + m7;
+    x15 = rotr<u32>(x15 ^ x3, 8);
+    x11 += x15;
+    x7 = rotr<u32>(x7 ^ x11, 7);
+    x0 += x5 + m8;
+    x15 = rotr<u32>(x15 ^ x0, 16);
+    x10 += x15;
+    x5 = rotr<u32>(x5 ^ x10, 12);
+    x0 += x5 + m9;
+    x15 = rotr<u32>(x15 ^ x0, 8);
+    x10 += x15;
+    x5 = rotr<u32>(x5 ^ x10, 7);
+    x1 += x6 + m10;
+    x12 = rotr<u32>(x12 ^ x1, 16);
+    x11 += x12;
+    x6 = rotr<u32>(x6 ^ x11, 12);
+    x1 += x6 + m11;
+    x12 = rotr<u32>(x12 ^ x1, 8);
+    x11 += x12;
+    x6 = rotr<u32>(x6 ^ x11, 7);
+    x2 += x7 + m12;
+    x13 = rotr<u32>(x13 ^ x2, 16);
+    x8 += x13;
+    x7 = rotr<u32>(x7 ^ x8, 12);
+    x2 += x7 + m13;
+    x13 = rotr<u32>(x13 ^ x2, 8);
+    x8 += x13;
+    x7 = rotr<u32>(x7 ^ x8, 7);
+    x3 += x4 + m14;
+    x14 = rotr<u32>(x14 ^ x3, 16);
+    x9 += x14;
+    x4 = rotr<u32>(x4 ^ x9, 12);
+    x3 += x4 + m15;
+    x14 = rotr<u32>(x14 ^ x3, 8);
+    x9 += x14;
+    x4 = rotr<u32>(x4 ^ x9, 7);
+    if (--round == 0) break;
+    // the message permutation, cycle by cycle
+    const t0 = m0;
+    m0 = m2;
+    m2 = m3;
+    m3 = m10;
+    m10 = m12;
+    m12 = m9;
+    m9 = m11;
+    m11 = m5;
+    m5 = t0;
+    const t1 = m1;
+    m1 = m6;
+    m6 = m4;
+    m4 = m7;
+    m7 = m13;
+    m13 = m14;
+    m14 = m15;
+    m15 = m8;
+    m8 = t1;
+  }
+  store<u32>(out, x0 ^ x8, 0);
+  store<u32>(out, x1 ^ x9, 4);
+  store<u32>(out, x2 ^ x10, 8);
+  store<u32>(out, x3 ^ x11, 12);
+  store<u32>(out, x4 ^ x12, 16);
+  store<u32>(out, x5 ^ x13, 20);
+  store<u32>(out, x6 ^ x14, 24);
+  store<u32>(out, x7 ^ x15, 28);
+}
+
+/** A chunk of at most 1,024 bytes into VALUE; `last` is ROOT when it is the whole input. */
+function chunk(data: usize, length: i32, counter: u32, mode: u32, last: u32): void {
+  memory.copy(VALUE, KEY, 32);
+  let flags = mode | CHUNK_START;
+  while (length > 64) {
+    compress(VALUE, VALUE, data, counter, 64, flags);
+    flags = mode;
+    data += 64;
+    length -= 64;
+  }
+  wipe(BLOCK, 64);
+  memory.copy(BLOCK, data, length);
+  compress(VALUE, VALUE, BLOCK, counter, length, flags | CHUNK_END | last);
+}
+
+/** The tree over `data` under KEY: subtrees are merged as soon as they are complete (paper §5.1.2). */
+function tree(out: usize, data: usize, length: i32, mode: u32): void {
+  if (length <= CHUNK) {
+    chunk(data, length, 0, mode, ROOT);
+    memory.copy(out, VALUE, 32);
+    return;
+  }
+  let depth: usize = 0; // subtrees on the stack
+  let index: u32 = 0;
+  while (length > CHUNK) {
+    chunk(data, CHUNK, index, mode, 0);
+    data += CHUNK;
+    length -= CHUNK;
+    index++;
+    for (let complete = index; (complete & 1) == 0; complete >>= 1) {
+      depth--;
+      join(VALUE, STACK + depth * 32, mode);
+    }
+    memory.copy(STACK + depth * 32, VALUE, 32);
+    depth++;
+  }
+  chunk(data, length, index, mode, 0);
+  while (depth > 0) {
+    depth--;
+    join(VALUE, STACK + depth * 32, depth == 0 ? mode | ROOT : mode);
+  }
+  memory.copy(out, VALUE, 32);
+}
+
+/** Parent of the subtree at `left` and the one in VALUE. */
+function join(out: usize, left: usize, flags: u32): void {
+  memory.copy(BLOCK, left, 32);
+  memory.copy(BLOCK + 32, VALUE, 32);
+  compress(out, KEY, BLOCK, 0, 64, flags | PARENT);
+}
+
+/** BLAKE3 of `length` bytes: 32 bytes to `out`. */
+export function hash(out: usize, data: usize, length: i32): void {
+  memory.copy(KEY, IV, 32);
+  tree(out, data, length, 0);
+  wipe(BLAKE, 352);
+}
+
+/** Keyed BLAKE3 (key 32 bytes): 32 bytes to `out`. */
+export function keyed(out: usize, key: usize, data: usize, length: i32): void {
+  memory.copy(KEY, key, 32);
+  tree(out, data, length, KEYED_HASH);
+  wipe(BLAKE, 352);
+}
+
+/** derive_key: 32 bytes to `out` from a context string and key material. */
+export function derive(out: usize, context: usize, contextLength: i32, material: usize, length: i32): void {
+  memory.copy(KEY, IV, 32);
+  tree(CONTEXT_KEY, context, contextLength, DERIVE_CONTEXT);
+  memory.copy(KEY, CONTEXT_KEY, 32);
+  tree(out, material, length, DERIVE_MATERIAL);
+  wipe(BLAKE, 384);
+}

@@ -1,0 +1,34 @@
+/** The link: COBS frames with CRC-32 on a byte stream, stop-and-wait, driven by the host. SPEC.md §8. Little-endian.
+ *  The device only answers: each good frame gets one frame back (or Busy, then one frame). */
+export const PROTOCOL_VERSION: i32 = 1; // raised when a byte on the wire changes meaning
+
+export enum FrameType {
+  /** Host: begin; link = the host's random nonce. Payload: u8 protocol version. */
+  Open = 1,
+  /** Device: link = the nonce answered; payload: u16 link id to use, u16 largest payload, u8 protocol version. */
+  Opened = 2,
+  /** Either side: a fragment of a message; FRAME_MORE when another follows. */
+  Data = 3,
+  /** Device: a fragment was taken, send the next. */
+  Ack = 4,
+  /** Host: send fragment `index` of the answer to `sequence`. */
+  Next = 5,
+  /** Device: deaf for at most u32 milliseconds (payload), then the answer. Send nothing meanwhile. */
+  Busy = 6,
+  /** Device: this link id is not open (restart). Open again. */
+  Closed = 7,
+  /** Device: the message is longer than MESSAGE_MAX; it was dropped. */
+  Overflow = 8,
+}
+
+export const FRAME_MORE: i32 = 0x80; // flag in the type byte
+export const FRAME_OFF_TYPE: i32 = 0; // u8, FrameType | flags
+export const FRAME_OFF_LINK: i32 = 1; // u16, link id (or nonce)
+export const FRAME_OFF_SEQUENCE: i32 = 3; // u16, number of the host's Data frame, from 1, modulo 2^16
+export const FRAME_OFF_INDEX: i32 = 5; // u16, fragment of the answer, from 0
+export const FRAME_HEADER: i32 = 7;
+export const FRAME_CRC: i32 = 4; // CRC-32 (IEEE 802.3) over header and payload
+export const PAYLOAD_MAX: i32 = 1024; // bytes of a message in one frame
+export const FRAME_MAX: i32 = 1035; // header + payload + CRC, before COBS
+export const MESSAGE_MAX: i32 = 33280; // bytes of one message
+export const BUSY_MAX: i32 = 600000; // milliseconds that Busy announces at the most

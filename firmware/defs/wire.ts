@@ -1,0 +1,88 @@
+/** Messages: deterministic CBOR maps (RFC 8949 §4.2) with these small integers as keys. SPEC.md §9. */
+export enum Command {
+  Hello = 1,
+  Info = 2,
+  Put = 3,
+  Get = 4,
+  List = 5,
+  Find = 6,
+  Show = 7,
+  Evict = 8,
+  Replace = 9,
+  Relabel = 10,
+  Epoch = 11,
+  Accept = 12,
+  ProvisionBegin = 13,
+  ProvisionFinish = 14,
+  Dump = 15,
+}
+
+/** Keys, the same in every message. A request's key 0 is its command, an answer's its status. */
+export enum Key {
+  Command = 0,
+  Handle = 1, // bytes, HANDLE_SIZE
+  Token = 2, // bytes, TOKEN_SIZE
+  Label = 3, // text, ≤ LABEL_MAX
+  Usage = 4, // Usage
+  Tier = 5, // Tier
+  Policy = 6, // POLICY_…
+  Epoch = 7, // u32
+  Origin = 8, // Origin
+  Class = 9, // index of a slot class
+  Body = 10, // bytes, parts
+  Length = 11, // bytes of body
+  Sequence = 12, // u32, journal sequence of this version
+  Parts = 13, // count in an entry; array in show
+  Entries = 14, // array of entries
+  LabelPrefix = 15, // text
+  EpochMin = 16,
+  EpochMax = 17,
+  Destroy = 18, // bool
+  Detail = 19, // uint, its meaning stands with the status
+  Protocol = 20, // PROTOCOL_VERSION
+  Format = 21, // FORMAT_VERSION
+  Instance = 22, // bytes 16, zeros when blank
+  State = 23, // State
+  Custody = 24, // Custody
+  Manifest = 25, // bytes 16
+  Classes = 26, // array of class maps
+  SlotUnits = 27, // units of one slot, header included
+  Blocks = 28, // erase blocks of a class
+  Capacity = 29, // records a class can hold
+  Live = 30, // records it holds
+  Dirty = 31, // slots that await an erase
+  EraseMin = 32, // of the class's blocks
+  EraseMax = 33,
+  EraseTotal = 34,
+  CoreHash = 35, // bytes 32, SHA-256 of core.wasm
+  UniqueId = 36, // bytes 16
+  JournalSequence = 37, // u32
+  ChangesLeft = 38, // changes until the data flash's rated cycles
+  Residue = 39, // array of handles evicted but not yet erased
+  TrapCode = 40, // uint, 0 = none
+  Accepted = 41, // degraded sets accepted
+  EpochSet = 42, // bool: an admin sets the epoch
+  Kind = 43, // PartKind
+  Flags = 44, // PART_SECRET
+  Algorithm = 45, // COSE number
+  Region = 46, // Region
+  Offset = 47, // bytes
+  Data = 48, // bytes
+  Board = 49, // 1 = EK-RA6M5
+  Created = 50, // u32, journal sequence of the first version
+  PutsLeft = 51, // puts until a block of this class reaches its rated cycles, at the least
+  Corrupt = 52, // live slots whose header does not verify
+  Destroyed = 53, // bool: the ciphertext was erased
+}
+
+/** Life of the store, as hello tells it. */
+export enum State {
+  Blank = 0,
+  Provisioning = 1,
+  Ready = 2,
+  Degraded = 3,
+  ReadOnly = 4,
+  CustodyDamaged = 5,
+  WrongVersion = 6,
+  Rescue = 7,
+}

@@ -1,0 +1,150 @@
+/** The link: one message in, one message out, each seen once and in order by what lies above. SPEC.md §8.
+ *  Relies on: frame.ts below; session/session.ts above, which takes a whole request in MESSAGE and leaves a whole response there. */
+import { FRAME_HEADER, FRAME_MORE, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../defs/link";
+import { wipe } from "../crypto/bytes";
+import { FRAME, MESSAGE, PAGE } from "../memory";
+import { busyFor, respond } from "../session/session";
+import * as frame from "./frame";
+
+const NONE: i32 = -1;
+
+let current: i32 = NONE; // open link id
+let currentNonce: i32 = NONE; // nonce of the Open that made it
+let pending: i32 = NONE; // link id answered to an Open, not used yet
+let pendingNonce: i32 = NONE;
+let lastId: u32 = 0;
+let taken: u32 = 0; // sequence of the last Data frame taken
+let received: i32 = 0; // bytes of the request so far
+let overflow: bool = false; // the request did not fit and is being dropped
+let response: i32 = 0; // bytes of the response in MESSAGE
+let fragment: u32 = 0; // fragment of the response sent last
+let acknowledged: bool = false; // the last answer was an Ack, not a response
+let waiting: bool = false; // Busy was sent; the work is done in give()
+
+/** Forgets every link; frames of an earlier life are answered Closed. */
+export function reset(seed: u32): void {
+  frame.reset();
+  current = NONE;
+  currentNonce = NONE;
+  pending = NONE;
+  pendingNonce = NONE;
+  lastId = seed & 0xffff;
+  waiting = false;
+}
+
+/** Takes received bytes; only the last good frame among them is answered. Returns bytes to send from TX, 0 = none. */
+export function take(bytes: usize, count: i32): i32 {
+  let answer = 0;
+  for (let i = 0; i < count; i++) {
+    const size = frame.feed(load<u8>(bytes + i));
+    if (size > 0 && !waiting) answer = onFrame(size - FRAME_HEADER);
+  }
+  return answer;
+}
+
+/** Called when TX was sent: does the work that Busy announced. Returns bytes to send, 0 = none. */
+export function give(): i32 {
+  if (!waiting) return 0;
+  waiting = false;
+  response = respond(received);
+  return sendFragment();
+}
+
+function onFrame(size: i32): i32 {
+  const type = frame.type();
+  if (type == FrameType.Open) return onOpen(size);
+  const known = <i32>frame.link();
+  if (known != current && !(known == pending && frame.sequence() == 1)) {
+    return frame.encode(FrameType.Closed, known, frame.sequence(), 0, 0, 0);
+  }
+  if ((type & ~FRAME_MORE) == FrameType.Data) return onData(size, (type & FRAME_MORE) != 0);
+  if (type == FrameType.Next && known == current) return onNext();
+  return 0;
+}
+
+function onOpen(size: i32): i32 {
+  if (size != 1) return 0;
+  const nonce = <i32>frame.link();
+  let id = pending;
+  if (nonce == currentNonce) id = current;
+  else if (nonce != pendingNonce) {
+    lastId = (lastId + 1) & 0xffff;
+    if (<i32>lastId == current) lastId = (lastId + 1) & 0xffff;
+    id = lastId;
+    pending = id;
+    pendingNonce = nonce;
+  }
+  store<u16>(PAGE, id);
+  store<u16>(PAGE, PAYLOAD_MAX, 2);
+  store<u8>(PAGE, PROTOCOL_VERSION, 4);
+  return frame.encode(FrameType.Opened, nonce, 0, 0, PAGE, 5);
+}
+
+function onData(size: i32, more: bool): i32 {
+  const id = <i32>frame.link();
+  if (id != current) {
+    current = pending;
+    currentNonce = pendingNonce;
+    pending = NONE;
+    pendingNonce = NONE;
+    taken = 0;
+    response = 0;
+    acknowledged = false;
+    overflow = false;
+  } else if (frame.sequence() == taken) {
+    return repeat();
+  }
+  if (frame.sequence() != ((taken + 1) & 0xffff)) return 0;
+  taken = frame.sequence();
+  if (!acknowledged) {
+    // the first fragment of a new message: the old response is no longer needed
+    wipe(MESSAGE, MESSAGE_MAX);
+    received = 0;
+    overflow = false;
+  }
+  if (received + size > MESSAGE_MAX) overflow = true;
+  else {
+    memory.copy(MESSAGE + received, FRAME + FRAME_HEADER, size);
+    received += size;
+  }
+  acknowledged = more;
+  return finish();
+}
+
+/** What a taken Data frame is answered with. */
+function finish(): i32 {
+  if (acknowledged) return frame.encode(FrameType.Ack, current, taken, 0, 0, 0);
+  fragment = 0;
+  response = 0;
+  if (overflow) return frame.encode(FrameType.Overflow, current, taken, 0, 0, 0);
+  const busy = busyFor(received);
+  if (busy > 0) {
+    waiting = true;
+    store<u32>(PAGE, busy);
+    return frame.encode(FrameType.Busy, current, taken, 0, PAGE, 4);
+  }
+  response = respond(received);
+  return sendFragment();
+}
+
+function repeat(): i32 {
+  if (acknowledged) return frame.encode(FrameType.Ack, current, taken, 0, 0, 0);
+  if (overflow) return frame.encode(FrameType.Overflow, current, taken, 0, 0, 0);
+  return response > 0 ? sendFragment() : 0;
+}
+
+function onNext(): i32 {
+  if (acknowledged || frame.sequence() != taken) return 0;
+  const wanted = frame.index();
+  if (wanted != fragment && wanted != fragment + 1) return 0;
+  if (<i32>wanted * PAYLOAD_MAX >= response) return 0;
+  fragment = wanted;
+  return sendFragment();
+}
+
+function sendFragment(): i32 {
+  const from = <i32>fragment * PAYLOAD_MAX;
+  const size = min(response - from, PAYLOAD_MAX);
+  const more = from + size < response ? FRAME_MORE : 0;
+  return frame.encode(FrameType.Data | more, current, taken, fragment, MESSAGE + from, size);
+}

@@ -1,0 +1,60 @@
+/** The set digest: a two-level keyed BLAKE3 over the header MACs of all live slots. SPEC.md §5. It tells a partial restore, a mistake
+ *  or failing flash from the set that the journal vouches for. LEAVES holds the leaves of the state in CURRENT. */
+import * as board from "../board";
+import { keyed } from "../crypto/blake3";
+import { equal, wipe } from "../crypto/bytes";
+import { Region } from "../defs/boundary";
+import { BODY_OFF_DIGEST } from "../defs/journal";
+import { HEADER_OFF_MAC } from "../defs/slot";
+import { CURRENT, LEAF_INPUT, LEAVES, LEAVES_SIZE, NEXT, TAG } from "../memory";
+import * as geometry from "./geometry";
+import * as state from "./state";
+import { KeyName, key } from "./vault";
+
+/** Leaf of a block under the live bits of `record`, into TAG. An unreadable MAC counts as zeros. */
+function leaf(record: usize, block: i32): void {
+  const from = geometry.slotOfBlock(block);
+  const n = geometry.perBlock(geometry.classOfBlock(block));
+  let length = 0;
+  for (let slot = from; slot < from + n; slot++) {
+    if (!state.isLive(record, slot)) continue;
+    const at = LEAF_INPUT + length;
+    if (board.read(Region.Slots, geometry.offsetOfSlot(slot) + HEADER_OFF_MAC, at, 16) != 0) wipe(at, 16);
+    length += 16;
+  }
+  if (length == 0) wipe(TAG, 32);
+  else keyed(TAG, key(KeyName.Header), LEAF_INPUT, length);
+}
+
+function root(): void {
+  keyed(TAG, key(KeyName.Header), LEAVES, LEAVES_SIZE);
+}
+
+/** Computes all leaves from the medium. True when their root is the one in CURRENT. */
+export function mount(): bool {
+  wipe(LEAVES, LEAVES_SIZE);
+  for (let block = 0; block < geometry.blockCount(); block++) {
+    leaf(CURRENT, block);
+    memory.copy(LEAVES + block * 16, TAG, 16);
+  }
+  root();
+  return equal(TAG, CURRENT + BODY_OFF_DIGEST, 16);
+}
+
+/** Whether a block's live slots still are what mount or the last change saw. */
+export function stands(block: i32): bool {
+  leaf(CURRENT, block);
+  return equal(TAG, LEAVES + block * 16, 16);
+}
+
+/** Takes a block's leaf anew, under the live bits of NEXT. */
+export function update(block: i32): void {
+  leaf(NEXT, block);
+  memory.copy(LEAVES + block * 16, TAG, 16);
+}
+
+/** Writes the root over the present leaves into NEXT. */
+export function seal(): void {
+  root();
+  memory.copy(NEXT + BODY_OFF_DIGEST, TAG, 16);
+}

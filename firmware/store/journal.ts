@@ -1,0 +1,221 @@
+/** The journal: 16 places in data flash, the only commit point. SPEC.md §5; why each step is there: DESIGN.md §3.
+ *  begin() makes an intent durable before anything else is touched; commit() makes the whole new state durable.
+ *  Believed: a valid MAC, for choosing the newest record; `settled`, for showing it without a write; a readable intent, as
+ *  "this may be dirty". Not believed: blank, 0xFF, one reading of an unsettled record. */
+import * as board from "../board";
+import { keyed } from "../crypto/blake3";
+import { equal } from "../crypto/bytes";
+import { Region } from "../defs/boundary";
+import {
+  BODY_EPOCH_SET, BODY_OFF_LIVE, BODY_OFF_MAC, BODY_OFF_SETTLED, INTENT_BLOCK, INTENT_ERASES, INTENT_OFF_CHECK,
+  INTENT_OFF_FLAGS, INTENT_OFF_OPERATION, INTENT_OFF_SEQUENCE, INTENT_OFF_TOUCHED, INTENT_OFF_VERSION, INTENT_SIZE, INTENT_SLOT,
+  JOURNAL_PLACE, JOURNAL_PLACES, Operation,
+} from "../defs/journal";
+import { DATA_BLOCK, JOURNAL_OFFSET } from "../defs/medium";
+import { FORMAT_VERSION } from "../defs/slot";
+import { Status } from "../defs/status";
+import { CURRENT, MESSAGE, NEXT, PLACE, TAG } from "../memory";
+import * as geometry from "./geometry";
+import * as state from "./state";
+import { KeyName, key } from "./vault";
+
+let current: i32 = -1; // place of the record in CURRENT
+let top: u32 = 0; // highest sequence readable in any place
+let untouched: bool = true; // no change since mount
+let counted: bool = false; // this power-up is counted in the epoch
+let writable: bool = false;
+
+function offset(place: i32): i32 {
+  return JOURNAL_OFFSET + place * JOURNAL_PLACE;
+}
+function after(place: i32, steps: i32): i32 {
+  return (place + steps) % JOURNAL_PLACES;
+}
+
+function hasIntent(at: usize): bool {
+  keyed(TAG, key(KeyName.Journal), at, INTENT_OFF_CHECK);
+  return equal(TAG, at + INTENT_OFF_CHECK, 8) && load<u8>(at, INTENT_OFF_VERSION) == FORMAT_VERSION;
+}
+function isValid(at: usize): bool {
+  keyed(TAG, key(KeyName.Journal), at, BODY_OFF_MAC);
+  return equal(TAG, at + BODY_OFF_MAC, 16);
+}
+function isSettled(at: usize): bool {
+  keyed(TAG, key(KeyName.Journal), at + BODY_OFF_MAC, 16);
+  return equal(TAG, at + BODY_OFF_SETTLED, 4);
+}
+
+/** Marks in `record` what an intent may have begun to write. */
+function applyIntent(record: usize, at: usize): void {
+  const touched: i32 = load<u8>(at, INTENT_OFF_TOUCHED);
+  const flags = load<u8>(at, INTENT_OFF_FLAGS);
+  if ((flags & INTENT_SLOT) != 0 && touched < geometry.slotCount()) state.bury(record, touched);
+  if ((flags & INTENT_BLOCK) != 0 && touched < geometry.blockCount()) {
+    state.soil(record, touched);
+    if ((flags & INTENT_ERASES) != 0) state.countErase(record, touched);
+  }
+}
+
+function erasePlace(place: i32): Status {
+  for (let at = 0; at < JOURNAL_PLACE; at += DATA_BLOCK) {
+    if (board.erase(Region.Data, offset(place) + at) != Status.Ok) return Status.MediumFailed;
+  }
+  return Status.Ok;
+}
+
+function writeIntent(place: i32, operation: Operation, touched: i32, flags: i32): Status {
+  top++;
+  store<u32>(NEXT, top, INTENT_OFF_SEQUENCE);
+  store<u8>(NEXT, operation, INTENT_OFF_OPERATION);
+  store<u8>(NEXT, touched, INTENT_OFF_TOUCHED);
+  store<u8>(NEXT, flags, INTENT_OFF_FLAGS);
+  store<u8>(NEXT, FORMAT_VERSION, INTENT_OFF_VERSION);
+  keyed(TAG, key(KeyName.Journal), NEXT, INTENT_OFF_CHECK);
+  memory.copy(NEXT + INTENT_OFF_CHECK, TAG, 8);
+  return <Status>board.program(Region.Data, offset(place), NEXT, INTENT_SIZE);
+}
+
+/** Body, then the settled word; NEXT becomes CURRENT. */
+function writeBody(place: i32): Status {
+  keyed(TAG, key(KeyName.Journal), NEXT, BODY_OFF_MAC);
+  memory.copy(NEXT + BODY_OFF_MAC, TAG, 16);
+  keyed(TAG, key(KeyName.Journal), NEXT + BODY_OFF_MAC, 16);
+  memory.copy(NEXT + BODY_OFF_SETTLED, TAG, 4);
+  const from = offset(place);
+  if (board.program(Region.Data, from + INTENT_SIZE, NEXT + INTENT_SIZE, BODY_OFF_SETTLED - INTENT_SIZE) != Status.Ok) return Status.MediumFailed;
+  if (board.read(Region.Data, from, PLACE, BODY_OFF_SETTLED) != Status.Ok) return Status.MediumFailed;
+  if (!equal(PLACE, NEXT, BODY_OFF_SETTLED)) return Status.MediumFailed;
+  if (board.program(Region.Data, from + BODY_OFF_SETTLED, NEXT + BODY_OFF_SETTLED, 4) != Status.Ok) return Status.MediumFailed;
+  memory.copy(CURRENT, NEXT, JOURNAL_PLACE);
+  current = place;
+  return Status.Ok;
+}
+
+/** How many places are certainly not blank, by blank check. */
+export function usedPlaces(): i32 {
+  let used = 0;
+  for (let p = 0; p < JOURNAL_PLACES; p++) if (board.blank(Region.Data, offset(p), JOURNAL_PLACE) != 1) used++;
+  return used;
+}
+
+function seen(place: i32): usize {
+  return MESSAGE + place * JOURNAL_PLACE;
+}
+function seenSequence(place: i32): u32 {
+  return load<u32>(seen(place), INTENT_OFF_SEQUENCE);
+}
+
+/** Finds the newest state and shows it in CURRENT; writes a record only when a change was cut short. Uses MESSAGE.
+ *  Ok | CustodyDamaged (no valid record) | ReadOnly (shown, but no place may be written). The vault must be open. */
+export function mount(): Status {
+  current = -1;
+  untouched = true;
+  writable = false;
+  let readable: u32 = 0; // bit p: place p has a readable intent
+  top = 0;
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) != Status.Ok) memory.fill(seen(p), 0, JOURNAL_PLACE);
+    if (!hasIntent(seen(p))) continue;
+    readable |= 1 << p;
+    if (seenSequence(p) > top) top = seenSequence(p);
+  }
+  const newest = highestValid(readable, 0xffffffff, false);
+  if (newest < 0) return Status.CustodyDamaged;
+  const at = seen(newest);
+  const sequence = seenSequence(newest);
+  memory.copy(CURRENT, at, JOURNAL_PLACE);
+  current = newest;
+  if (isSettled(at) && top == sequence) {
+    writable = true;
+    return Status.Ok;
+  }
+
+  // a change was cut short: its traces become dirt, and the state is written once more, settled, before it is shown
+  memory.copy(NEXT, at, JOURNAL_PLACE);
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    if (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence) applyIntent(NEXT, seen(p));
+  }
+  const settled = isSettled(at) ? newest : highestValid(readable, sequence, true);
+  for (let step = 1; step < JOURNAL_PLACES; step++) {
+    const p = after(newest, step);
+    if (p == settled || (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence)) continue;
+    if (settled < 0 && ((readable >>> p) & 1) != 0 && isValid(seen(p))) continue; // nothing is certain: spare what may be all there is
+    if (erasePlace(p) != Status.Ok) break;
+    if (writeIntent(p, Operation.Mount, 0, 0) != Status.Ok) break;
+    if (writeBody(p) != Status.Ok) break;
+    writable = true;
+    return Status.Ok;
+  }
+  memory.copy(CURRENT + BODY_OFF_LIVE, NEXT + BODY_OFF_LIVE, BODY_OFF_MAC - BODY_OFF_LIVE);
+  return Status.ReadOnly;
+}
+
+/** Place of the valid record with the highest sequence below a bound, or -1; only settled ones if asked. */
+function highestValid(readable: u32, below: u32, settled: bool): i32 {
+  while (true) {
+    let best = -1;
+    for (let p = 0; p < JOURNAL_PLACES; p++) {
+      if (((readable >>> p) & 1) == 0 || seenSequence(p) >= below) continue;
+      if (best < 0 || seenSequence(p) > seenSequence(best)) best = p;
+    }
+    if (best < 0) return -1;
+    if (isValid(seen(best)) && (!settled || isSettled(seen(best)))) return best;
+    readable &= ~(1 << best);
+  }
+  return -1;
+}
+
+/** The first change after power-up erases every place that does not read as a valid older record, from the farthest back to
+ *  the next, so that no cut write of an earlier life can be read later. */
+function tidy(): Status {
+  for (let step = JOURNAL_PLACES - 1; step > 1; step--) {
+    const p = after(current, step);
+    if (board.read(Region.Data, offset(p), PLACE, JOURNAL_PLACE) == Status.Ok) {
+      if (hasIntent(PLACE) && isValid(PLACE) && state.sequence(PLACE) < state.sequence(CURRENT)) continue;
+    }
+    if (erasePlace(p) != Status.Ok) return Status.MediumFailed;
+  }
+  return Status.Ok;
+}
+
+/** Starts a change: NEXT becomes a copy of CURRENT under a new sequence, and its intent is durable.
+ *  @param touched slot (flags INTENT_SLOT) or block (INTENT_BLOCK, with INTENT_ERASES when it will be erased)
+ *  @returns Ok | ReadOnly | MediumFailed (mount again) */
+export function begin(operation: Operation, touched: i32, flags: i32): Status {
+  if (!writable) return Status.ReadOnly;
+  if (untouched && tidy() != Status.Ok) return Status.MediumFailed;
+  memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
+  untouched = false;
+  if (!counted && !state.hasFlag(CURRENT, BODY_EPOCH_SET)) state.setEpoch(NEXT, state.epoch(CURRENT) + 1);
+  counted = true;
+  if (erasePlace(after(current, 1)) != Status.Ok) return Status.MediumFailed;
+  return writeIntent(after(current, 1), operation, touched, flags);
+}
+
+/** Ends the change that begin() started: NEXT is durable and shown. Ok | MediumFailed (mount again). */
+export function commit(): Status {
+  return writeBody(after(current, 1));
+}
+
+/** Gives up the change that begin() started: what it touched is dirty, all else as before. Ok | MediumFailed (mount again). */
+export function abandon(): Status {
+  const epoch = state.epoch(NEXT);
+  memory.copy(NEXT + INTENT_SIZE, CURRENT + INTENT_SIZE, BODY_OFF_MAC - INTENT_SIZE);
+  state.setEpoch(NEXT, epoch);
+  applyIntent(NEXT, NEXT);
+  return commit();
+}
+
+/** Fills all places of an empty journal with the state in NEXT; the vault must hold the new root. Ok | MediumFailed. */
+export function create(): Status {
+  top = 0;
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    if (erasePlace(p) != Status.Ok) return Status.MediumFailed;
+    if (writeIntent(p, Operation.Provision, 0, 0) != Status.Ok) return Status.MediumFailed;
+    if (writeBody(p) != Status.Ok) return Status.MediumFailed;
+  }
+  untouched = false;
+  counted = true;
+  writable = true;
+  return Status.Ok;
+}

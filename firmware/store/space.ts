@@ -1,0 +1,173 @@
+/** Space: which slot a record goes to, and how erased slots are won back. DESIGN.md §4.
+ *  One block of each class always stays without live slots (the spare): whatever has none is one. */
+import * as board from "../board";
+import { Region } from "../defs/boundary";
+import { INTENT_BLOCK, INTENT_ERASES, Operation } from "../defs/journal";
+import { SLOT_BLOCK } from "../defs/medium";
+import { Status } from "../defs/status";
+import { CURRENT, NEXT } from "../memory";
+import { Trap, trap } from "../trap";
+import * as digest from "./digest";
+import * as geometry from "./geometry";
+import * as index from "./index";
+import * as journal from "./journal";
+import * as slots from "./slot";
+import * as state from "./state";
+
+/** Erase counts of two blocks of a class may differ by this much before the coldest block is moved. */
+const WEAR_SPREAD: i32 = 256;
+
+function emptyBlocks(c: i32): i32 {
+  let empty = 0;
+  for (let b = 0; b < geometry.blocks(c); b++) empty += state.liveInBlock(CURRENT, geometry.firstBlock(c) + b) == 0 ? 1 : 0;
+  return empty;
+}
+
+/** The block without live slots that was erased least. */
+function leastWornEmpty(c: i32): i32 {
+  let best = -1;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    if (state.liveInBlock(CURRENT, block) > 0) continue;
+    if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
+  }
+  if (best < 0) trap(Trap.NoSpare);
+  return best;
+}
+
+/** The block with live slots that was erased least. */
+function coldest(c: i32): i32 {
+  let best = -1;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    if (state.liveInBlock(CURRENT, block) == 0) continue;
+    if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
+  }
+  return best;
+}
+
+/** The block with live slots whose erase wins most; the less worn of two. -1 when none wins anything. */
+function richest(c: i32): i32 {
+  let best = -1;
+  let most = 0;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    if (state.liveInBlock(CURRENT, block) == 0) continue;
+    const dead = state.deadInBlock(CURRENT, block);
+    if (dead == 0 || dead < most) continue;
+    if (dead == most && state.erases(CURRENT, block) >= state.erases(CURRENT, best)) continue;
+    best = block;
+    most = dead;
+  }
+  return best;
+}
+
+/** A slot that may be written without losing the spare, or -1. Blocks in use first, then the least worn empty one. */
+function findFree(c: i32): i32 {
+  const spare = emptyBlocks(c) > 1;
+  let best = -1;
+  let bestErases = 0;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    const empty = state.liveInBlock(CURRENT, block) == 0;
+    if (empty && (!spare || (best >= 0 && state.erases(CURRENT, block) >= bestErases))) continue;
+    const from = geometry.slotOfBlock(block);
+    for (let slot = from; slot < from + geometry.perBlock(c); slot++) {
+      if (!state.isFree(CURRENT, slot)) continue;
+      if (!empty) return slot;
+      best = slot;
+      bestErases = state.erases(CURRENT, block);
+      break;
+    }
+  }
+  return best;
+}
+
+/** Erases a block without live slots. Ok | ReadOnly | MediumFailed. */
+export function scrub(block: i32): Status {
+  const status = journal.begin(Operation.Scrub, block, INTENT_BLOCK | INTENT_ERASES);
+  if (status != Status.Ok) return status;
+  if (board.erase(Region.Slots, block * SLOT_BLOCK) != Status.Ok) {
+    journal.abandon();
+    return Status.MediumFailed;
+  }
+  state.clean(NEXT, block);
+  state.countErase(NEXT, block);
+  return journal.commit();
+}
+
+/** Copies the live slots of `victim` to the empty block `spare`; then `victim` is empty. Ok | Degraded | ReadOnly | MediumFailed. */
+function reclaim(victim: i32, spare: i32): Status {
+  if (!digest.stands(victim)) return Status.Degraded;
+  const erase = state.deadInBlock(CURRENT, spare) > 0;
+  const status = journal.begin(Operation.Reclaim, spare, erase ? INTENT_BLOCK | INTENT_ERASES : INTENT_BLOCK);
+  if (status != Status.Ok) return status;
+  if (!moveSlots(victim, spare, erase)) {
+    journal.abandon();
+    return Status.MediumFailed;
+  }
+  digest.update(victim);
+  digest.update(spare);
+  digest.seal();
+  return journal.commit();
+}
+
+function moveSlots(victim: i32, spare: i32, erase: bool): bool {
+  if (erase) {
+    if (board.erase(Region.Slots, spare * SLOT_BLOCK) != Status.Ok) return false;
+    state.clean(NEXT, spare);
+    state.countErase(NEXT, spare);
+  }
+  let to = geometry.slotOfBlock(spare);
+  const from = geometry.slotOfBlock(victim);
+  const n = geometry.perBlock(geometry.classOfBlock(victim));
+  for (let slot = from; slot < from + n; slot++) {
+    if (!state.isLive(CURRENT, slot)) continue;
+    if (slots.copy(slot, to) != Status.Ok) return false;
+    index.move(slot, to); // if this change fails, the index is filled anew
+    state.bear(NEXT, to);
+    state.bury(NEXT, slot);
+    to++;
+  }
+  return true;
+}
+
+/** Empties a block and erases it. Ok | Degraded | ReadOnly | MediumFailed. */
+export function destroy(block: i32): Status {
+  if (state.liveInBlock(CURRENT, block) > 0) {
+    const status = reclaim(block, leastWornEmpty(geometry.classOfBlock(block)));
+    if (status != Status.Ok) return status;
+  }
+  return scrub(block);
+}
+
+/** Makes an erased slot: scrubs an empty block, or reclaims the richest one. Ok | ClassFull | Degraded | ReadOnly | MediumFailed. */
+function makeRoom(c: i32): Status {
+  let spare = leastWornEmpty(c);
+  if (emptyBlocks(c) > 1) return scrub(spare);
+  const cold = coldest(c);
+  if (cold >= 0 && state.erases(CURRENT, spare) - state.erases(CURRENT, cold) > WEAR_SPREAD) {
+    const status = reclaim(cold, spare);
+    if (status != Status.Ok || findFree(c) >= 0) return status;
+    spare = cold;
+  }
+  const victim = richest(c);
+  return victim < 0 ? Status.ClassFull : reclaim(victim, spare);
+}
+
+let found: i32 = -1;
+
+/** The slot that allocate() chose. */
+export function chosen(): i32 {
+  return found;
+}
+
+/** Chooses a free slot of a class, winning one back if need be. Ok (see chosen()) | ClassFull | Degraded | ReadOnly | MediumFailed. */
+export function allocate(c: i32): Status {
+  found = findFree(c);
+  if (found >= 0) return Status.Ok;
+  const status = makeRoom(c);
+  if (status != Status.Ok) return status;
+  found = findFree(c);
+  return found >= 0 ? Status.Ok : Status.ClassFull;
+}

@@ -1,0 +1,498 @@
+/** The store: fixed slots of sealed records behind handles. SPEC.md §3–§6, rules in §9; why: DESIGN.md.
+ *  Relies on: journal.ts for atomicity, vault.ts for keys, space.ts for slots. A change that the medium failed mounts again.
+ *  The may… functions open the vault; command.ts closes it when the command is over. */
+import * as board from "../board";
+import { keyed } from "../crypto/blake3";
+import { equal, wipe } from "../crypto/bytes";
+import * as aead from "../crypto/xchacha20poly1305";
+import { FACTS_OFF_CUSTODY, Region } from "../defs/boundary";
+import {
+  CUSTODY_MAGIC, CUSTODY_OFF_CLASSES, CUSTODY_OFF_GEOMETRY, CUSTODY_OFF_INSTANCE, CUSTODY_OFF_KIND,
+  CUSTODY_OFF_MAGIC, CUSTODY_OFF_MANIFEST, CUSTODY_OFF_ROOT, CUSTODY_OFF_VERSION, GEOMETRY_SIZE,
+} from "../defs/custody";
+import { BODY_EPOCH_SET, BODY_OFF_DIRTY, BODY_PROVISIONED, INTENT_SLOT, JOURNAL_PLACE, Operation } from "../defs/journal";
+import { FIRST_TOKEN_SIZE, FORMAT_VERSION, HEADER_MAGIC, HEADER_OFF_CREATED, HEADER_OFF_CUSTODY, HEADER_OFF_EPOCH, HEADER_OFF_FIRST_TOKEN,
+  HEADER_OFF_HANDLE, HEADER_OFF_LABEL_HASH, HEADER_OFF_LABEL_LENGTH, HEADER_OFF_LENGTH, HEADER_OFF_MAGIC, HEADER_OFF_NONCE,
+  HEADER_OFF_ORIGIN, HEADER_OFF_PARTS, HEADER_OFF_POLICY, HEADER_OFF_SEQUENCE, HEADER_OFF_TAG, HEADER_OFF_TIER, HEADER_OFF_TOKEN,
+  HEADER_OFF_USAGE, HEADER_OFF_VERSION, HEADER_SIZE,
+} from "../defs/slot";
+import { Origin, HANDLE_SIZE, SLOTS_MAX, TOKEN_SIZE } from "../defs/record";
+import { Status } from "../defs/status";
+import { State } from "../defs/wire";
+import { CURRENT, FRESH, HEADER, INSTANCE, LABEL, MANIFEST, NEXT, PAGE, TAG, VAULT } from "../memory";
+import * as digest from "./digest";
+import * as entropy from "./entropy";
+import * as geometry from "./geometry";
+import * as header from "./header";
+import * as index from "./index";
+import * as journal from "./journal";
+import * as parts from "./parts";
+import * as slots from "./slot";
+import * as space from "./space";
+import * as state from "./state";
+import * as vault from "./vault";
+import { KeyName, key } from "./vault";
+
+const ATTEMPTS: i32 = 3; // slots tried when the medium fails under one
+
+let life: State = State.Blank;
+let corrupt: i32 = 0; // live slots whose header does not verify
+let detail: u32 = 0;
+
+/** What the last refusal has to say besides its status; 0 = nothing. */
+export function refusalDetail(): u32 {
+  return detail;
+}
+export function clearDetail(): void {
+  detail = 0;
+}
+export function setDetail(what: u32): void {
+  detail = what;
+}
+function refuse(status: Status, what: u32): Status {
+  detail = what;
+  return status;
+}
+
+/** State of the store, as hello tells it. */
+export function lifeState(): State {
+  return life;
+}
+/** Live slots whose header does not verify. */
+export function corruptSlots(): i32 {
+  return corrupt;
+}
+
+/** Rescue: nothing is mounted. */
+export function rescue(): void {
+  life = State.Rescue;
+}
+
+/** Mounts whatever the medium holds. Never touches the slot region; writes one journal record only after a cut. */
+export function mount(): void {
+  life = mountAs();
+  vault.close();
+}
+
+function mountAs(): State {
+  index.reset();
+  corrupt = 0;
+  wipe(INSTANCE, 32);
+  const custody = vault.open();
+  if (custody == Status.WrongVersion) return State.WrongVersion;
+  if (custody != Status.Ok) return journal.usedPlaces() == 0 ? State.Blank : State.CustodyDamaged;
+  const place = vault.custody();
+  if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0) return State.CustodyDamaged;
+  const found = journal.mount();
+  // provisioning writes its first journal place last: one torn place and 15 blank ones are a root that never held anything
+  if (found == Status.CustodyDamaged) return journal.usedPlaces() <= 1 ? State.Blank : State.CustodyDamaged;
+  memory.copy(INSTANCE, place + CUSTODY_OFF_INSTANCE, 16);
+  memory.copy(MANIFEST, place + CUSTODY_OFF_MANIFEST, 16);
+  for (let slot = 0; slot < geometry.slotCount(); slot++) {
+    if (!state.isLive(CURRENT, slot)) continue;
+    if (header.read(slot) == Status.Ok) index.set(slot, HEADER);
+    else corrupt++;
+  }
+  if (!digest.mount() || corrupt > 0) return State.Degraded;
+  if (found == Status.ReadOnly) return State.ReadOnly;
+  return state.hasFlag(CURRENT, BODY_PROVISIONED) ? State.Ready : State.Provisioning;
+}
+
+/** Whether records may be read: Ok, or the status that the state calls for. */
+export function mayList(): Status {
+  if (life == State.Blank) return Status.NotProvisioned;
+  if (life == State.CustodyDamaged) return Status.CustodyDamaged;
+  if (life == State.WrongVersion) return Status.WrongVersion;
+  if (life == State.Rescue) return Status.Rescue;
+  return Status.Ok;
+}
+/** Whether seals may be opened. */
+export function mayOpen(): Status {
+  const status = mayList();
+  if (status != Status.Ok) return status;
+  return life == State.Degraded ? Status.Degraded : vault.open();
+}
+/** Whether the store may be changed. */
+export function mayChange(): Status {
+  const status = mayOpen();
+  if (status != Status.Ok) return status;
+  return life == State.ReadOnly ? Status.ReadOnly : Status.Ok;
+}
+
+/** After a failed change the truth is on the medium: mount again. Other statuses pass. */
+function settle(status: Status): Status {
+  if (status == Status.MediumFailed) {
+    vault.close();
+    mount();
+  } else if (status == Status.Degraded) {
+    life = State.Degraded;
+  }
+  return status;
+}
+
+// ---- provisioning
+
+/** Makes root, instance and journal, or resumes for the same manifest. `classes`: entries as in custody.
+ *  Ok | AlreadyProvisioned | OtherManifest | BadGeometry | EntropyNotReady | MediumFailed | what the state calls for. */
+export function provision(manifest: usize, classes: usize, count: i32): Status {
+  if (life != State.Blank) {
+    const status = mayChange();
+    if (status != Status.Ok) return status;
+    if (life != State.Provisioning) return Status.AlreadyProvisioned;
+    const place = vault.custody();
+    const same = equal(MANIFEST, manifest, 16) && load<u8>(place, CUSTODY_OFF_CLASSES) == <u8>count;
+    return same && equal(place + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE) ? Status.Ok : Status.OtherManifest;
+  }
+  const misfit = geometry.set(classes, count);
+  if (misfit >= 0) return refuse(Status.BadGeometry, misfit);
+  vault.close();
+  if (entropy.random(VAULT + CUSTODY_OFF_ROOT, 32) != Status.Ok) return Status.EntropyNotReady;
+  if (entropy.random(VAULT + CUSTODY_OFF_INSTANCE, 16) != Status.Ok) return Status.EntropyNotReady;
+  store<u32>(VAULT, CUSTODY_MAGIC, CUSTODY_OFF_MAGIC);
+  store<u8>(VAULT, FORMAT_VERSION, CUSTODY_OFF_VERSION);
+  if (board.read(Region.Facts, FACTS_OFF_CUSTODY, VAULT + CUSTODY_OFF_KIND, 1) != Status.Ok) return Status.Unreadable;
+  store<u8>(VAULT, count, CUSTODY_OFF_CLASSES);
+  memory.copy(VAULT + CUSTODY_OFF_MANIFEST, manifest, 16);
+  memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
+  let status = vault.create();
+  if (status == Status.Ok) {
+    // nothing is live, and nothing is certainly erased
+    wipe(NEXT, JOURNAL_PLACE);
+    memory.fill(NEXT + BODY_OFF_DIRTY, 0xff, SLOTS_MAX / 8);
+    memory.copy(CURRENT, NEXT, JOURNAL_PLACE);
+    digest.mount();
+    digest.seal();
+    status = journal.create();
+  }
+  vault.close();
+  mount();
+  const after = vault.open();
+  return status == Status.Ok ? after : status;
+}
+
+/** Ends provisioning. Ok (also when it had ended) | MediumFailed | what the state calls for. */
+export function finish(): Status {
+  let status = mayChange();
+  if (status != Status.Ok || life == State.Ready) return status;
+  status = journal.begin(Operation.Finish, 0, 0);
+  if (status == Status.Ok) {
+    state.setFlag(NEXT, BODY_PROVISIONED);
+    status = journal.commit();
+  }
+  if (status == Status.Ok) life = State.Ready;
+  return settle(status);
+}
+
+/** Sets the creation epoch, which never goes back. Ok | EpochBack | MediumFailed | what the state calls for. */
+export function setEpoch(epoch: u32): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  if (epoch < state.epoch(CURRENT)) return refuse(Status.EpochBack, state.epoch(CURRENT));
+  if (epoch == state.epoch(CURRENT) && state.hasFlag(CURRENT, BODY_EPOCH_SET)) return Status.Ok;
+  status = journal.begin(Operation.Epoch, 0, 0);
+  if (status == Status.Ok) {
+    state.setEpoch(NEXT, epoch);
+    state.setFlag(NEXT, BODY_EPOCH_SET);
+    status = journal.commit();
+  }
+  return settle(status);
+}
+
+/** Accepts the present set of a degraded store: slots whose header does not verify are given up. Ok | MediumFailed | … */
+export function accept(): Status {
+  let status = mayList();
+  if (status != Status.Ok || life != State.Degraded) return status;
+  status = vault.open();
+  if (status == Status.Ok) status = journal.begin(Operation.Accept, 0, 0);
+  if (status != Status.Ok) return settle(status);
+  for (let slot = 0; slot < geometry.slotCount(); slot++) {
+    if (state.isLive(CURRENT, slot) && header.read(slot) != Status.Ok) state.bury(NEXT, slot);
+  }
+  for (let block = 0; block < geometry.blockCount(); block++) digest.update(block);
+  digest.seal();
+  state.countAccepted(NEXT);
+  status = journal.commit();
+  vault.close();
+  mount();
+  return status;
+}
+
+// ---- reading
+
+/** Opens the record in `slot` into `out`. Leaves its header in HEADER and its label in LABEL.
+ *  Ok | Corrupt | Unreadable; on refusal `out` is wiped. */
+export function openInto(slot: i32, out: usize): Status {
+  let status = header.read(slot);
+  if (status == Status.Ok) status = header.readLabel(slot);
+  if (status == Status.Ok) status = slots.readBody(slot, out);
+  if (status != Status.Ok) return status;
+  const seal = key(KeyName.Seal);
+  nonceOf(HEADER);
+  if (aead.open(seal, PAGE, HEADER, HEADER_OFF_TAG, out, header.bodyLength(HEADER), HEADER + HEADER_OFF_TAG)) return Status.Ok;
+  wipe(out, header.bodyLength(HEADER));
+  return Status.Corrupt;
+}
+
+/** Nonce of a header's seal into PAGE: u64 sequence ‖ 16 random bytes. */
+function nonceOf(head: usize): void {
+  store<u64>(PAGE, load<u32>(head, HEADER_OFF_SEQUENCE));
+  memory.copy(PAGE + 8, head + HEADER_OFF_NONCE, 16);
+}
+
+// ---- writing
+
+/** Starts the header of a new record in FRESH. The caller has checked every value. */
+export function describe(token: usize, usage: i32, tier: i32, policy: i32): void {
+  wipe(FRESH, HEADER_SIZE);
+  store<u16>(FRESH, HEADER_MAGIC, HEADER_OFF_MAGIC);
+  store<u8>(FRESH, FORMAT_VERSION, HEADER_OFF_VERSION);
+  memory.copy(FRESH + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
+  memory.copy(FRESH + HEADER_OFF_FIRST_TOKEN, token, FIRST_TOKEN_SIZE);
+  store<u8>(FRESH, usage, HEADER_OFF_USAGE);
+  store<u8>(FRESH, tier, HEADER_OFF_TIER);
+  store<u8>(FRESH, Origin.Imported, HEADER_OFF_ORIGIN);
+  store<u8>(FRESH, policy, HEADER_OFF_POLICY);
+}
+
+/** Starts the header of a new version of the record whose header stands in HEADER. */
+function describeVersion(token: usize): void {
+  memory.copy(FRESH, HEADER, HEADER_SIZE);
+  memory.copy(FRESH + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
+}
+
+/** Completes FRESH with label and body. */
+function content(label: usize, labelLength: i32, body: usize, length: i32): void {
+  store<u8>(FRESH, labelLength, HEADER_OFF_LABEL_LENGTH);
+  header.hashLabel(label, labelLength);
+  memory.copy(FRESH + HEADER_OFF_LABEL_HASH, TAG, 16);
+  store<u16>(FRESH, length, HEADER_OFF_LENGTH);
+  store<u8>(FRESH, parts.count(body, length), HEADER_OFF_PARTS);
+}
+
+/** Whether the record whose header stands in HEADER is what FRESH and `body` ask for. Uses up `body`. */
+function isSame(body: usize): bool {
+  if (!equal(FRESH, HEADER, HEADER_OFF_TAG)) return false;
+  const seal = key(KeyName.Seal);
+  const length = header.bodyLength(HEADER);
+  nonceOf(HEADER);
+  // sealing the same bytes once more under the same nonce gives the same tag; the ciphertext goes nowhere
+  aead.seal(seal, PAGE, FRESH, HEADER_OFF_TAG, body, length, FRESH + HEADER_OFF_TAG);
+  wipe(body, length);
+  return equal(FRESH + HEADER_OFF_TAG, HEADER + HEADER_OFF_TAG, 16);
+}
+
+/** Was this token used before? 0 no; 1 yes, for this very request (its result is in FRESH); negative: TokenReused.
+ *  FRESH describes the request; `handle` is the record it is about, 0 for put. */
+function replayed(token: usize, handle: usize, body: usize): i32 {
+  for (let slot = index.nextWithToken(0, token); slot >= 0; slot = index.nextWithToken(slot + 1, token)) {
+    if (header.read(slot) != Status.Ok) continue;
+    const present = equal(HEADER + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
+    if (!present && !equal(HEADER + HEADER_OFF_FIRST_TOKEN, token, FIRST_TOKEN_SIZE)) continue;
+    if (handle != 0 && (!present || !equal(HEADER + HEADER_OFF_HANDLE, handle, HANDLE_SIZE))) return Status.TokenReused;
+    if (present) {
+      // what the store chose for that version is not part of the request
+      memory.copy(FRESH + HEADER_OFF_SEQUENCE, HEADER + HEADER_OFF_SEQUENCE, HEADER_OFF_TOKEN - HEADER_OFF_SEQUENCE);
+      if (handle == 0) {
+        store<u8>(FRESH, load<u8>(HEADER, HEADER_OFF_CUSTODY), HEADER_OFF_CUSTODY);
+        memory.copy(FRESH + HEADER_OFF_EPOCH, HEADER + HEADER_OFF_EPOCH, HEADER_OFF_FIRST_TOKEN - HEADER_OFF_EPOCH);
+      }
+      if (!isSame(body)) return Status.TokenReused;
+    }
+    memory.copy(FRESH, HEADER, HEADER_SIZE);
+    return 1;
+  }
+  return 0;
+}
+
+let chosenClass: i32 = 0;
+
+/** The class that a new record goes to. Ok (class in `chosenClass`) | TooLarge | ClassFull | StoreFull. */
+function chooseClass(named: i32, length: i32, labelLength: i32): Status {
+  let best = -1;
+  let fits = false;
+  let largest = 0;
+  for (let c = 0; c < geometry.classes(); c++) {
+    if (named >= 0 && c != named) continue;
+    largest = max(largest, geometry.room(c) - labelLength);
+    if (geometry.room(c) < length + labelLength) continue;
+    fits = true;
+    if (state.liveInClass(CURRENT, c) >= geometry.capacity(c)) continue;
+    if (best < 0 || geometry.units(c) < geometry.units(best)) best = c;
+  }
+  if (!fits) return refuse(Status.TooLarge, largest);
+  if (best < 0) return named >= 0 ? Status.ClassFull : Status.StoreFull;
+  chosenClass = best;
+  return Status.Ok;
+}
+
+/** Stores a new record whose attributes stand in FRESH (describe()). `named`: slot class, or -1. Uses up `body`.
+ *  Ok (header in FRESH) | TokenReused | TooLarge | ClassFull | StoreFull | EntropyNotReady | MediumFailed | what the state calls for. */
+export function put(token: usize, named: i32, label: usize, labelLength: i32, body: usize, length: i32): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  content(label, labelLength, body, length);
+  const before = replayed(token, 0, body);
+  if (before != 0) return before > 0 ? Status.Ok : Status.TokenReused;
+  status = chooseClass(named, length, labelLength);
+  if (status != Status.Ok) return status;
+  return settle(writeVersion(Operation.Put, chosenClass, label, body));
+}
+
+/** Gives the record behind a handle a new body. Ok (header in FRESH) | NoSuchHandle | TokenReused | TooLarge | ClassFull | … as put. */
+export function replace(handle: usize, token: usize, body: usize, length: i32): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  const slot = index.find(handle);
+  if (slot < 0) return Status.NoSuchHandle;
+  status = header.read(slot);
+  if (status == Status.Ok) status = header.readLabel(slot);
+  if (status != Status.Ok) return status;
+  return renew(slot, handle, token, LABEL, header.labelLength(HEADER), body, length);
+}
+
+/** Gives the record behind a handle another label (length 0: none). `room`: BODY_MAX bytes for its body, wiped. As replace. */
+export function relabel(handle: usize, token: usize, label: usize, labelLength: i32, room: usize): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  const slot = index.find(handle);
+  if (slot < 0) return Status.NoSuchHandle;
+  status = openInto(slot, room);
+  if (status != Status.Ok) return status;
+  const length = header.bodyLength(HEADER);
+  status = renew(slot, handle, token, label, labelLength, room, length);
+  wipe(room, length);
+  return status;
+}
+
+function renew(slot: i32, handle: usize, token: usize, label: usize, labelLength: i32, body: usize, length: i32): Status {
+  describeVersion(token);
+  content(label, labelLength, body, length);
+  const c = geometry.classOfSlot(slot);
+  if (labelLength + length > geometry.room(c)) return refuse(Status.TooLarge, geometry.room(c) - labelLength);
+  const before = replayed(token, handle, body);
+  if (before != 0) return before > 0 ? Status.Ok : Status.TokenReused;
+  return settle(writeVersion(Operation.Replace, c, label, body));
+}
+
+/** Seals FRESH and `body` into a free slot of class c and commits. The old version, if it is a replace, is found by its handle. */
+function writeVersion(operation: Operation, c: i32, label: usize, body: usize): Status {
+  const length = header.bodyLength(FRESH);
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    if (entropy.random(FRESH + HEADER_OFF_NONCE, 16) != Status.Ok) return Status.EntropyNotReady;
+    let status = space.allocate(c);
+    if (status != Status.Ok) return status;
+    const slot = space.chosen();
+    const old = operation == Operation.Replace ? index.find(FRESH + HEADER_OFF_HANDLE) : -1;
+    if (!digest.stands(geometry.blockOfSlot(slot))) return Status.Degraded;
+    if (old >= 0 && !digest.stands(geometry.blockOfSlot(old))) return Status.Degraded;
+    status = journal.begin(operation, slot, INTENT_SLOT);
+    if (status != Status.Ok) return status;
+    sealFresh(operation, body, length);
+    if (slots.write(slot, FRESH, label, body) == Status.Ok) return commitVersion(slot, old);
+    if (journal.abandon() != Status.Ok) return Status.MediumFailed;
+    const seal = key(KeyName.Seal);
+    nonceOf(FRESH);
+    aead.open(seal, PAGE, FRESH, HEADER_OFF_TAG, body, length, FRESH + HEADER_OFF_TAG); // back to plaintext for the next slot
+  }
+  return Status.MediumFailed;
+}
+
+function sealFresh(operation: Operation, body: usize, length: i32): void {
+  const sequence = state.sequence(NEXT);
+  store<u32>(FRESH, sequence, HEADER_OFF_SEQUENCE);
+  if (operation == Operation.Put) {
+    store<u8>(FRESH, load<u8>(vault.custody(), CUSTODY_OFF_KIND), HEADER_OFF_CUSTODY);
+    store<u32>(FRESH, state.epoch(NEXT), HEADER_OFF_EPOCH);
+    store<u32>(FRESH, sequence, HEADER_OFF_CREATED);
+    store<u32>(PAGE, sequence);
+    memory.copy(PAGE + 4, INSTANCE, 16);
+    keyed(TAG, key(KeyName.Handle), PAGE, 20);
+    memory.copy(FRESH + HEADER_OFF_HANDLE, TAG, HANDLE_SIZE);
+  }
+  const seal = key(KeyName.Seal);
+  nonceOf(FRESH);
+  aead.seal(seal, PAGE, FRESH, HEADER_OFF_TAG, body, length, FRESH + HEADER_OFF_TAG);
+  header.authenticate(FRESH);
+}
+
+function commitVersion(slot: i32, old: i32): Status {
+  state.bear(NEXT, slot);
+  if (old >= 0) {
+    state.bury(NEXT, old);
+    digest.update(geometry.blockOfSlot(old));
+  }
+  digest.update(geometry.blockOfSlot(slot));
+  digest.seal();
+  const status = journal.commit();
+  if (status != Status.Ok) return status;
+  if (old >= 0) index.clear(old);
+  index.set(slot, FRESH);
+  return Status.Ok;
+}
+
+// ---- evicting
+
+/** Makes the record behind a handle unreachable; with `destroy` also erases its ciphertext, all copies of it, before answering.
+ *  Ok | NoSuchHandle | Degraded | MediumFailed | what the state calls for. */
+export function evict(handle: usize, destroy: bool): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  const slot = index.find(handle);
+  if (slot >= 0) {
+    const block = geometry.blockOfSlot(slot);
+    if (!digest.stands(block)) return settle(Status.Degraded);
+    status = journal.begin(Operation.Evict, 0, 0);
+    if (status == Status.Ok) {
+      state.bury(NEXT, slot);
+      digest.update(block);
+      digest.seal();
+      status = journal.commit();
+    }
+    if (status != Status.Ok) return settle(status);
+    index.clear(slot);
+  } else if (!destroy || !hasResidue(handle)) {
+    return Status.NoSuchHandle;
+  }
+  if (!destroy) return Status.Ok;
+  // reclaiming a block may copy nothing of this handle, so one round over the blocks is enough
+  for (let block = 0; block < geometry.blockCount(); block++) {
+    if (!holdsResidue(block, handle)) continue;
+    status = space.destroy(block);
+    if (status != Status.Ok) return settle(status);
+  }
+  return Status.Ok;
+}
+
+/** Header of a slot that is not live but may still hold ciphertext, into HEADER. */
+export function readResidue(slot: i32): bool {
+  return state.isDirty(CURRENT, slot) && !state.isLive(CURRENT, slot) && header.read(slot) == Status.Ok;
+}
+
+/** Whether a block may still hold ciphertext of this handle: a header that names it, or a slot cut short before its header. */
+function holdsResidue(block: i32, handle: usize): bool {
+  const from = geometry.slotOfBlock(block);
+  const n = geometry.perBlock(geometry.classOfBlock(block));
+  for (let slot = from; slot < from + n; slot++) {
+    if (!state.isDirty(CURRENT, slot) || state.isLive(CURRENT, slot)) continue;
+    if (header.read(slot) == Status.Ok) {
+      if (equal(HEADER + HEADER_OFF_HANDLE, handle, HANDLE_SIZE)) return true;
+    } else if (state.erases(CURRENT, block) > 0) {
+      return true; // a block never erased by this store was never written by it either
+    }
+  }
+  return false;
+}
+
+function hasResidue(handle: usize): bool {
+  for (let slot = 0; slot < geometry.slotCount(); slot++) {
+    if (readResidue(slot) && equal(HEADER + HEADER_OFF_HANDLE, handle, HANDLE_SIZE)) return true;
+  }
+  return false;
+}
+
+/** Blocks that a destroy may have to empty, at most. */
+export function dirtyBlocks(): i32 {
+  let n = 0;
+  for (let block = 0; block < geometry.blockCount(); block++) n += state.deadInBlock(CURRENT, block) > 0 ? 1 : 0;
+  return n;
+}

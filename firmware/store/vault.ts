@@ -1,0 +1,117 @@
+/** The vault: the one place where the root key enters linear memory, and the keys derived from it. SPEC.md §3.
+ *  One key, one purpose. dispatch wipes the vault after each command, mount after itself. */
+import * as board from "../board";
+import { equal, wipe } from "../crypto/bytes";
+import { derive, keyed } from "../crypto/blake3";
+import { Region } from "../defs/boundary";
+import {
+  CUSTODY_COPIES, CUSTODY_MAGIC, CUSTODY_OFF_CLASSES, CUSTODY_OFF_MAC, CUSTODY_OFF_MAGIC, CUSTODY_OFF_ROOT,
+  CUSTODY_OFF_VERSION, CUSTODY_PLACE,
+} from "../defs/custody";
+import { DATA_BLOCK } from "../defs/medium";
+import { CLASSES_MAX } from "../defs/record";
+import { FORMAT_VERSION } from "../defs/slot";
+import { Status } from "../defs/status";
+import { CONTEXT, KEYS, KEYS_SIZE, TAG, VAULT } from "../memory";
+import { Trap, trap } from "../trap";
+
+export enum KeyName {
+  Custody = 0,
+  Seal = 1,
+  Header = 2,
+  Journal = 3,
+  Handle = 4,
+}
+
+let place: usize = 0; // the readable custody place in VAULT, 0 = closed
+let held: u32 = 0; // bit n: key n stands in KEYS
+
+function context(name: KeyName): string {
+  if (name == KeyName.Custody) return "mbs 2026 custody mac";
+  if (name == KeyName.Seal) return "mbs 2026 seal";
+  if (name == KeyName.Header) return "mbs 2026 header mac";
+  if (name == KeyName.Journal) return "mbs 2026 journal";
+  return "mbs 2026 handle";
+}
+
+function deriveFrom(root: usize, name: KeyName, out: usize): void {
+  const text = context(name);
+  const length = text.length;
+  for (let i = 0; i < length; i++) store<u8>(CONTEXT + i, load<u16>(changetype<usize>(text) + i * 2)); // ASCII from UTF-16
+  derive(out, CONTEXT, length, root, 32);
+}
+
+/** MAC of the custody place at `at` into TAG. */
+function custodyMac(at: usize): void {
+  const key = KEYS + KeyName.Custody * 32;
+  deriveFrom(at + CUSTODY_OFF_ROOT, KeyName.Custody, key);
+  keyed(TAG, key, at, CUSTODY_OFF_MAC);
+  wipe(key, 32);
+}
+
+function isReadable(at: usize): bool {
+  if (load<u32>(at, CUSTODY_OFF_MAGIC) != CUSTODY_MAGIC) return false;
+  if (load<u8>(at, CUSTODY_OFF_VERSION) != FORMAT_VERSION) return false;
+  const classes: i32 = load<u8>(at, CUSTODY_OFF_CLASSES);
+  if (classes < 1 || classes > CLASSES_MAX) return false;
+  custodyMac(at);
+  return equal(TAG, at + CUSTODY_OFF_MAC, 16);
+}
+
+/** Brings custody into the vault. Ok, CustodyDamaged (no copy verifies), or WrongVersion (a copy names another format). */
+export function open(): Status {
+  if (place != 0) return Status.Ok;
+  wipe(VAULT, CUSTODY_COPIES * CUSTODY_PLACE);
+  let other = false;
+  for (let i = 0; i < CUSTODY_COPIES && place == 0; i++) {
+    const at = VAULT + i * CUSTODY_PLACE;
+    if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok) continue;
+    if (isReadable(at)) place = at;
+    else if (load<u32>(at, CUSTODY_OFF_MAGIC) == CUSTODY_MAGIC && load<u8>(at, CUSTODY_OFF_VERSION) != FORMAT_VERSION) other = true;
+  }
+  if (place != 0) return Status.Ok;
+  wipe(VAULT, CUSTODY_COPIES * CUSTODY_PLACE);
+  return other ? Status.WrongVersion : Status.CustodyDamaged;
+}
+
+/** The open custody place: CUSTODY_PLACE bytes, valid until close(). */
+export function custody(): usize {
+  if (place == 0) trap(Trap.VaultClosed);
+  return place;
+}
+
+/** One derived key, 32 bytes, valid until close(). The vault must be open. */
+export function key(name: KeyName): usize {
+  const at = KEYS + name * 32;
+  const bit: u32 = 1 << name;
+  if ((held & bit) == 0) {
+    deriveFrom(custody() + CUSTODY_OFF_ROOT, name, at);
+    held |= bit;
+  }
+  return at;
+}
+
+/** Wipes root and keys. */
+export function close(): void {
+  wipe(VAULT, CUSTODY_COPIES * CUSTODY_PLACE);
+  wipe(KEYS, KEYS_SIZE);
+  place = 0;
+  held = 0;
+}
+
+/** Writes the custody place prepared at VAULT to both copies, first to second, and reads each back. Ok | MediumFailed. */
+export function create(): Status {
+  custodyMac(VAULT);
+  memory.copy(VAULT + CUSTODY_OFF_MAC, TAG, 16);
+  for (let i = 0; i < CUSTODY_COPIES; i++) {
+    const offset = i * CUSTODY_PLACE;
+    for (let block = 0; block < CUSTODY_PLACE; block += DATA_BLOCK) {
+      if (board.erase(Region.Custody, offset + block) != Status.Ok) return Status.MediumFailed;
+    }
+    if (board.program(Region.Custody, offset, VAULT, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
+    if (board.read(Region.Custody, offset, VAULT + CUSTODY_PLACE, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
+    if (!equal(VAULT, VAULT + CUSTODY_PLACE, CUSTODY_PLACE)) return Status.MediumFailed;
+  }
+  close();
+  return open();
+}

@@ -1,0 +1,28 @@
+/** A device as tests see it: bytes in, bytes out, power, and the two media under it. */
+import type { Nor } from "../../board/virtual/nor.js";
+import type { Supply } from "../../board/virtual/supply.js";
+
+export interface Device {
+  readonly name: string;
+  readonly slots: Nor;
+  /** Where the slot region starts in `slots`. */
+  readonly slotsOffset: number;
+  readonly data: Nor;
+  readonly supply: Supply;
+  /** Power off and on: whatever was running ends, the store mounts. @throws PowerCut when the supply's plan fires in it */
+  boot(): void;
+  /** Sends bytes and runs until nothing happens any more. @returns what the device sent. @throws PowerCut */
+  exchange(bytes: Uint8Array): Uint8Array;
+  close(): void;
+}
+
+/** The device's own logic stopped it: in the field it would wipe its memory and reset. */
+export class TrapError extends Error {
+  override name = "TrapError";
+  constructor(
+    readonly code: number,
+    options?: ErrorOptions,
+  ) {
+    super(`the core trapped, code ${code}`, options);
+  }
+}

@@ -1,0 +1,116 @@
+/** The eight imports of the core over two media: what board/ek-ra6m5 does in C, for engines on the host. SPEC.md §1. */
+import { createHash } from "node:crypto";
+import type { Random } from "../../board/virtual/prng.js";
+import {
+  FACTS_OFF_BOARD,
+  FACTS_OFF_CORE,
+  FACTS_OFF_CUSTODY,
+  FACTS_OFF_UID,
+  FACTS_SIZE,
+  Region,
+} from "../../firmware/defs/boundary.js";
+import { Custody } from "../../firmware/defs/custody.js";
+import { CUSTODY_SIZE } from "../../firmware/defs/medium.js";
+import { Status } from "../../firmware/defs/status.js";
+import type { Media } from "./media.js";
+
+export class Board {
+  readonly facts = Buffer.alloc(FACTS_SIZE);
+  /** Last diagnostic code of the core. */
+  code = 0;
+  lights = 0;
+  /** False: the noise source gives the same sample for ever. */
+  noisy = true;
+  /** Samples drawn so far. */
+  samples = 0;
+  #time = 0n;
+  readonly #memory: () => Uint8Array;
+
+  constructor(
+    readonly media: Media,
+    core: Uint8Array,
+    readonly random: Random,
+    memory: () => Uint8Array,
+  ) {
+    this.#memory = memory;
+    createHash("sha256").update(core).digest().copy(this.facts, FACTS_OFF_CORE);
+    this.facts.write("simulated", FACTS_OFF_UID, "ascii");
+    this.facts[FACTS_OFF_CUSTODY] = Custody.Simulated;
+    this.facts[FACTS_OFF_BOARD] = 1;
+  }
+
+  #inside(pointer: number, length: number): Uint8Array {
+    const memory = this.#memory();
+    if (pointer + length > memory.length) throw new RangeError(`pointer ${pointer} + ${length} leaves linear memory`);
+    return memory.subarray(pointer, pointer + length);
+  }
+
+  #medium(region: Region, offset: number, length: number) {
+    const { slots, data } = this.media;
+    const nor = region === Region.Slots ? slots : data;
+    const [from, to] =
+      region === Region.Slots
+        ? [0, slots.size]
+        : region === Region.Data
+          ? [CUSTODY_SIZE, data.size]
+          : region === Region.Custody
+            ? [0, CUSTODY_SIZE]
+            : [0, 0];
+    return offset >= from && offset + length <= to ? nor : undefined;
+  }
+
+  read = (region: Region, offset: number, pointer: number, length: number): Status => {
+    const into = this.#inside(pointer >>> 0, length >>> 0);
+    if (region === Region.Facts) {
+      if (offset + length > FACTS_SIZE) return Status.Unreadable;
+      into.set(this.facts.subarray(offset, offset + length));
+      return Status.Ok;
+    }
+    const bytes = this.#medium(region, offset >>> 0, length >>> 0)?.read(offset >>> 0, length >>> 0);
+    if (bytes === undefined) return Status.Unreadable;
+    into.set(bytes);
+    return Status.Ok;
+  };
+
+  program = (region: Region, offset: number, pointer: number, length: number): Status => {
+    const from = this.#inside(pointer >>> 0, length >>> 0);
+    const nor = this.#medium(region, offset >>> 0, length >>> 0);
+    return nor?.program(offset >>> 0, from) ? Status.Ok : Status.MediumFailed;
+  };
+
+  erase = (region: Region, offset: number): Status => {
+    return this.#medium(region, offset >>> 0, 1)?.erase(offset >>> 0) ? Status.Ok : Status.MediumFailed;
+  };
+
+  blank = (region: Region, offset: number, length: number): number => {
+    if (region === Region.Slots) return Status.MediumFailed;
+    const nor = this.#medium(region, offset >>> 0, length >>> 0);
+    return nor === undefined ? Status.MediumFailed : Number(nor.blank(offset >>> 0, length >>> 0));
+  };
+
+  entropy = (pointer: number, length: number): number => {
+    const into = this.#inside(pointer >>> 0, length >>> 0);
+    for (let i = 0; i < into.length; i++) into[i] = this.noisy ? this.random() >>> 24 : 7;
+    this.samples += into.length;
+    return into.length;
+  };
+
+  presence = (lights: number): number => {
+    this.lights = lights;
+    return 0;
+  };
+
+  clock = (): bigint => {
+    this.#time += 1000n;
+    return this.#time;
+  };
+
+  diag = (code: number): void => {
+    this.code = code;
+  };
+
+  powerUp(): void {
+    this.#time = BigInt(this.random() & 0xffff);
+    this.code = 0;
+  }
+}
