@@ -1,10 +1,11 @@
 /** Linear memory: every region, its size, its owner and who wipes it. One 64 KiB page; static data lies from 50,176 up
  *  (asconfig.json, memoryBase). Bytes below RX stay unused, so that a null pointer hits nothing. */
-import { FRAME_MAX, MESSAGE_MAX } from "./defs/link";
+
+import { RX_OFFSET, RX_SIZE, TX_OFFSET, TX_SIZE } from "./defs/boundary";
 import { JOURNAL_PLACE } from "./defs/journal";
+import { FRAME_MAX, MESSAGE_MAX } from "./defs/link";
 import { CUSTODY_SIZE } from "./defs/medium";
 import { CLASSES_MAX, HANDLE_SIZE, SLOTS_MAX } from "./defs/record";
-import { RX_OFFSET, RX_SIZE, TX_OFFSET, TX_SIZE } from "./defs/boundary";
 import { HEADER_SIZE } from "./defs/slot";
 
 // link: written by the board and by link/frame.ts; ciphertext once sessions are there

@@ -11,6 +11,7 @@ const ARRAY: u32 = 4;
 const MAP: u32 = 5;
 const FALSE: u32 = 0xf4;
 const TRUE: u32 = 0xf5;
+const HEAD_MAX: i32 = 5; // bytes of the longest head
 
 let cursor: usize = 0;
 let end: usize = 0;
@@ -169,7 +170,7 @@ function reserve(length: i32): void {
 }
 
 function writeHead(major: u32, value: u32): void {
-  reserve(5);
+  reserve(HEAD_MAX);
   major <<= 5;
   if (value < 24) {
     store<u8>(out++, major | value);
@@ -192,6 +193,20 @@ export function writeMap(pairs: i32): void {
 }
 export function writeArray(items: i32): void {
   writeHead(ARRAY, items);
+}
+/** Begins an array whose items are counted while they are written; endArray() gives it its shortest head. */
+export function beginArray(): usize {
+  reserve(HEAD_MAX);
+  out += HEAD_MAX;
+  return out;
+}
+/** Ends the array whose items begin at `items` with their number. */
+export function endArray(items: usize, count: i32): void {
+  const length = <i32>(out - items);
+  out = items - HEAD_MAX;
+  writeHead(ARRAY, count);
+  memory.copy(out, items, length);
+  out += length;
 }
 export function writeUint(value: u32): void {
   writeHead(UNSIGNED, value);

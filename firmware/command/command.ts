@@ -5,7 +5,13 @@ import { Region } from "../defs/boundary";
 import { BUSY_MAX, MESSAGE_MAX } from "../defs/link";
 import { DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../defs/medium";
 import {
-  BODY_MAX, HANDLE_SIZE, POLICY_EXPORTABLE, POLICY_MAX, POLICY_PRESENCE_MASK, Tier, Usage,
+  BODY_MAX,
+  HANDLE_SIZE,
+  POLICY_EXPORTABLE,
+  POLICY_MAX,
+  POLICY_PRESENCE_MASK,
+  Tier,
+  Usage,
 } from "../defs/record";
 import { HEADER_OFF_HANDLE, HEADER_OFF_POLICY, HEADER_OFF_SEQUENCE } from "../defs/slot";
 import { Status } from "../defs/status";
@@ -30,7 +36,7 @@ const BUSY_SLOT: i32 = 4200; // programming the largest slot
 const DUMP_MAX: u32 = 4096;
 
 function bit(key: Key): u64 {
-  return <u64>1 << key;
+  return (<u64>1) << key;
 }
 
 /** Milliseconds that the request in MESSAGE may keep the device deaf; 0 when it changes nothing. */
@@ -119,7 +125,15 @@ function run(length: i32): Status {
     case Command.Replace:
       return replace();
     case Command.Relabel:
-      return version(store.relabel(request.HANDLE, request.TOKEN, request.LABEL_ARGUMENT, request.has(Key.Label) ? request.labelLength : 0, MESSAGE));
+      return version(
+        store.relabel(
+          request.HANDLE,
+          request.TOKEN,
+          request.LABEL_ARGUMENT,
+          request.has(Key.Label) ? request.labelLength : 0,
+          MESSAGE,
+        ),
+      );
     case Command.Epoch:
       return epoch();
     case Command.Accept:
@@ -146,7 +160,13 @@ function hasItsKeys(command: u32): bool {
     case Command.Find:
       return request.hasOnly(
         0,
-        bit(Key.Label) | bit(Key.Usage) | bit(Key.Tier) | bit(Key.Origin) | bit(Key.LabelPrefix) | bit(Key.EpochMin) | bit(Key.EpochMax),
+        bit(Key.Label) |
+          bit(Key.Usage) |
+          bit(Key.Tier) |
+          bit(Key.Origin) |
+          bit(Key.LabelPrefix) |
+          bit(Key.EpochMin) |
+          bit(Key.EpochMax),
       );
     case Command.Evict:
       return request.hasOnly(bit(Key.Handle) | bit(Key.Destroy), 0);
@@ -228,16 +248,16 @@ function list(): Status {
   let status = store.mayList();
   if (status == Status.Ok) status = vault.open();
   if (status != Status.Ok) return status;
-  let n = 0;
-  for (let slot = 0; slot < geometry.slotCount(); slot++) n += entry.look(slot) && entry.passes() ? 1 : 0;
   accept(2);
   cbor.writeUint(Key.Entries);
-  cbor.writeArray(n);
-  for (let slot = 0; slot < geometry.slotCount() && n > 0; slot++) {
+  const items = cbor.beginArray();
+  let n = 0;
+  for (let slot = 0; slot < geometry.slotCount(); slot++) {
     if (!entry.look(slot) || !entry.passes()) continue;
     entry.writeEntry(slot);
-    n--;
+    n++;
   }
+  cbor.endArray(items, n);
   return Status.Ok;
 }
 

@@ -1,12 +1,21 @@
 /** Index entries on the wire: the non-secret attributes of one record. SPEC.md §9. Reads headers and labels, opens no seal. */
+
+import { equal } from "../crypto/bytes";
 import { HANDLE_SIZE, LABEL_MAX } from "../defs/record";
 import {
-  HEADER_OFF_CREATED, HEADER_OFF_CUSTODY, HEADER_OFF_EPOCH, HEADER_OFF_HANDLE, HEADER_OFF_ORIGIN, HEADER_OFF_PARTS,
-  HEADER_OFF_POLICY, HEADER_OFF_SEQUENCE, HEADER_OFF_TIER, HEADER_OFF_USAGE,
+  HEADER_OFF_CREATED,
+  HEADER_OFF_CUSTODY,
+  HEADER_OFF_EPOCH,
+  HEADER_OFF_HANDLE,
+  HEADER_OFF_ORIGIN,
+  HEADER_OFF_PARTS,
+  HEADER_OFF_POLICY,
+  HEADER_OFF_SEQUENCE,
+  HEADER_OFF_TIER,
+  HEADER_OFF_USAGE,
 } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Key } from "../defs/wire";
-import { equal } from "../crypto/bytes";
 import { CURRENT, HEADER, LABEL } from "../memory";
 import * as geometry from "../store/geometry";
 import * as header from "../store/header";
@@ -101,11 +110,16 @@ export function look(slot: i32): bool {
 /** Whether the record in HEADER and LABEL passes the request's filter: all conditions hold. */
 export function passes(): bool {
   const length = header.labelLength(HEADER);
-  if (request.has(Key.Label) && !(length == request.labelLength && equal(LABEL, request.LABEL_ARGUMENT, length))) return false;
-  if (request.has(Key.LabelPrefix) && !(length >= request.prefixLength && equal(LABEL, request.PREFIX, request.prefixLength))) return false;
-  if (request.has(Key.Usage) && load<u8>(HEADER, HEADER_OFF_USAGE) != <u8>request.usage) return false;
-  if (request.has(Key.Tier) && load<u8>(HEADER, HEADER_OFF_TIER) != <u8>request.tier) return false;
-  if (request.has(Key.Origin) && load<u8>(HEADER, HEADER_OFF_ORIGIN) != <u8>request.origin) return false;
+  if (request.has(Key.Label) && !(length == request.labelLength && equal(LABEL, request.LABEL_ARGUMENT, length)))
+    return false;
+  if (
+    request.has(Key.LabelPrefix) &&
+    !(length >= request.prefixLength && equal(LABEL, request.PREFIX, request.prefixLength))
+  )
+    return false;
+  if (request.has(Key.Usage) && <u32>load<u8>(HEADER, HEADER_OFF_USAGE) != request.usage) return false;
+  if (request.has(Key.Tier) && <u32>load<u8>(HEADER, HEADER_OFF_TIER) != request.tier) return false;
+  if (request.has(Key.Origin) && <u32>load<u8>(HEADER, HEADER_OFF_ORIGIN) != request.origin) return false;
   const epoch = load<u32>(HEADER, HEADER_OFF_EPOCH);
   if (request.has(Key.EpochMin) && epoch < request.epochMin) return false;
   return !(request.has(Key.EpochMax) && epoch > request.epochMax);

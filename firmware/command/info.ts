@@ -85,14 +85,14 @@ function writeClass(c: i32): void {
 
 /** Handles of evicted records whose ciphertext still stands somewhere: as an array, each handle as often as it is found. */
 function writeResidue(): void {
+  const items = cbor.beginArray();
   let n = 0;
-  for (let slot = 0; slot < geometry.slotCount(); slot++) n += isResidue(slot) ? 1 : 0;
-  cbor.writeArray(n);
-  for (let slot = 0; slot < geometry.slotCount() && n > 0; slot++) {
+  for (let slot = 0; slot < geometry.slotCount(); slot++) {
     if (!isResidue(slot)) continue;
     cbor.writeBytes(HEADER + HEADER_OFF_HANDLE, HANDLE_SIZE);
-    n--;
+    n++;
   }
+  cbor.endArray(items, n);
 }
 function isResidue(slot: i32): bool {
   return store.readResidue(slot) && index.find(HEADER + HEADER_OFF_HANDLE) < 0;

@@ -67,7 +67,7 @@ export function parse(at: usize, size: i32): bool {
   for (let i = 0; i < pairs && cbor.isFit(); i++) {
     key = cbor.readKey(key);
     if (!readValue(key)) return false;
-    keys |= <u64>1 << key;
+    keys |= (<u64>1) << key;
   }
   return cbor.isDone() && has(Key.Command);
 }

@@ -1,7 +1,8 @@
 /** The link: one message in, one message out, each seen once and in order by what lies above. SPEC.md §8.
  *  Relies on: frame.ts below; session/session.ts above, which takes a whole request in MESSAGE and leaves a whole response there. */
-import { FRAME_HEADER, FRAME_MORE, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../defs/link";
+
 import { wipe } from "../crypto/bytes";
+import { FRAME_HEADER, FRAME_MORE, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../defs/link";
 import { FRAME, MESSAGE, PAGE } from "../memory";
 import { busyFor, respond } from "../session/session";
 import * as frame from "./frame";

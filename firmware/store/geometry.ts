@@ -2,7 +2,7 @@
 import { GEOMETRY_SIZE } from "../defs/custody";
 import { SLOT_BLOCK, SLOT_BLOCKS, UNIT } from "../defs/medium";
 import { CLASSES_MAX, SLOTS_MAX } from "../defs/record";
-import { CLASSES, CLASS_ENTRY } from "../memory";
+import { CLASS_ENTRY, CLASSES } from "../memory";
 
 const BLOCK_UNITS: i32 = SLOT_BLOCK / UNIT;
 

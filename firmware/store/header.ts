@@ -6,8 +6,15 @@ import { Region } from "../defs/boundary";
 import { UNIT } from "../defs/medium";
 import { LABEL_MAX } from "../defs/record";
 import {
-  FORMAT_VERSION, HEADER_MAGIC, HEADER_OFF_LABEL_HASH, HEADER_OFF_LABEL_LENGTH, HEADER_OFF_LENGTH, HEADER_OFF_MAC,
-  HEADER_OFF_MAGIC, HEADER_OFF_VERSION, HEADER_SIZE,
+  FORMAT_VERSION,
+  HEADER_MAGIC,
+  HEADER_OFF_LABEL_HASH,
+  HEADER_OFF_LABEL_LENGTH,
+  HEADER_OFF_LENGTH,
+  HEADER_OFF_MAC,
+  HEADER_OFF_MAGIC,
+  HEADER_OFF_VERSION,
+  HEADER_SIZE,
 } from "../defs/slot";
 import { Status } from "../defs/status";
 import { HEADER, LABEL, TAG } from "../memory";
@@ -35,10 +42,13 @@ export function authenticate(header: usize): void {
 export function read(slot: i32): Status {
   const status = board.read(Region.Slots, geometry.offsetOfSlot(slot), HEADER, HEADER_SIZE);
   if (status != Status.Ok) return <Status>status;
-  if (load<u16>(HEADER, HEADER_OFF_MAGIC) != HEADER_MAGIC || load<u8>(HEADER, HEADER_OFF_VERSION) != FORMAT_VERSION) return Status.Corrupt;
+  if (load<u16>(HEADER, HEADER_OFF_MAGIC) != HEADER_MAGIC || load<u8>(HEADER, HEADER_OFF_VERSION) != FORMAT_VERSION)
+    return Status.Corrupt;
   keyed(TAG, key(KeyName.Header), HEADER, HEADER_OFF_MAC);
   if (!equal(TAG, HEADER + HEADER_OFF_MAC, 16)) return Status.Corrupt;
-  const fits = labelLength(HEADER) <= LABEL_MAX && labelLength(HEADER) + bodyLength(HEADER) <= geometry.room(geometry.classOfSlot(slot));
+  const fits =
+    labelLength(HEADER) <= LABEL_MAX &&
+    labelLength(HEADER) + bodyLength(HEADER) <= geometry.room(geometry.classOfSlot(slot));
   return fits ? Status.Ok : Status.Corrupt;
 }
 

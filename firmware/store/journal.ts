@@ -7,9 +7,23 @@ import { keyed } from "../crypto/blake3";
 import { equal } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import {
-  BODY_EPOCH_SET, BODY_OFF_LIVE, BODY_OFF_MAC, BODY_OFF_SETTLED, INTENT_BLOCK, INTENT_ERASES, INTENT_OFF_CHECK,
-  INTENT_OFF_FLAGS, INTENT_OFF_OPERATION, INTENT_OFF_SEQUENCE, INTENT_OFF_TOUCHED, INTENT_OFF_VERSION, INTENT_SIZE, INTENT_SLOT,
-  JOURNAL_PLACE, JOURNAL_PLACES, Operation,
+  BODY_EPOCH_SET,
+  BODY_OFF_LIVE,
+  BODY_OFF_MAC,
+  BODY_OFF_SETTLED,
+  INTENT_BLOCK,
+  INTENT_ERASES,
+  INTENT_OFF_CHECK,
+  INTENT_OFF_FLAGS,
+  INTENT_OFF_OPERATION,
+  INTENT_OFF_SEQUENCE,
+  INTENT_OFF_TOUCHED,
+  INTENT_OFF_VERSION,
+  INTENT_SIZE,
+  INTENT_SLOT,
+  JOURNAL_PLACE,
+  JOURNAL_PLACES,
+  Operation,
 } from "../defs/journal";
 import { DATA_BLOCK, JOURNAL_OFFSET } from "../defs/medium";
 import { FORMAT_VERSION } from "../defs/slot";
@@ -82,10 +96,12 @@ function writeBody(place: i32): Status {
   keyed(TAG, key(KeyName.Journal), NEXT + BODY_OFF_MAC, 16);
   memory.copy(NEXT + BODY_OFF_SETTLED, TAG, 4);
   const from = offset(place);
-  if (board.program(Region.Data, from + INTENT_SIZE, NEXT + INTENT_SIZE, BODY_OFF_SETTLED - INTENT_SIZE) != Status.Ok) return Status.MediumFailed;
+  if (board.program(Region.Data, from + INTENT_SIZE, NEXT + INTENT_SIZE, BODY_OFF_SETTLED - INTENT_SIZE) != Status.Ok)
+    return Status.MediumFailed;
   if (board.read(Region.Data, from, PLACE, BODY_OFF_SETTLED) != Status.Ok) return Status.MediumFailed;
   if (!equal(PLACE, NEXT, BODY_OFF_SETTLED)) return Status.MediumFailed;
-  if (board.program(Region.Data, from + BODY_OFF_SETTLED, NEXT + BODY_OFF_SETTLED, 4) != Status.Ok) return Status.MediumFailed;
+  if (board.program(Region.Data, from + BODY_OFF_SETTLED, NEXT + BODY_OFF_SETTLED, 4) != Status.Ok)
+    return Status.MediumFailed;
   memory.copy(CURRENT, NEXT, JOURNAL_PLACE);
   current = place;
   return Status.Ok;

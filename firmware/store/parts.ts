@@ -1,5 +1,14 @@
 /** Parts: the framing inside a record body. SPEC.md §6. The core checks it and reads it; it never rewrites it. */
-import { PARTS_MAX, PART_HEADER, PART_OFF_ALGORITHM, PART_OFF_FLAGS, PART_OFF_KIND, PART_OFF_LENGTH, PART_SECRET, PartKind } from "../defs/record";
+import {
+  PART_HEADER,
+  PART_OFF_ALGORITHM,
+  PART_OFF_FLAGS,
+  PART_OFF_KIND,
+  PART_OFF_LENGTH,
+  PART_SECRET,
+  PARTS_MAX,
+  PartKind,
+} from "../defs/record";
 
 export function contentLength(part: usize): i32 {
   return load<u16>(part, PART_OFF_LENGTH);

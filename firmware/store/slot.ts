@@ -46,7 +46,8 @@ export function copy(from: i32, to: i32): Status {
   const source = geometry.offsetOfSlot(from);
   const target = geometry.offsetOfSlot(to);
   // a header that does not verify cannot tell how much it covers: then everything is copied
-  const used = header.read(from) == Status.Ok ? header.unitsUsed(HEADER) : geometry.units(geometry.classOfSlot(from)) - 1;
+  const used =
+    header.read(from) == Status.Ok ? header.unitsUsed(HEADER) : geometry.units(geometry.classOfSlot(from)) - 1;
   for (let unit = used; unit >= 0; unit--) {
     if (board.read(Region.Slots, source + unit * UNIT, PAGE, UNIT) != Status.Ok) return Status.Unreadable;
     if (programUnit(target + unit * UNIT, PAGE) != Status.Ok) return Status.MediumFailed;

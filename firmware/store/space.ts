@@ -19,7 +19,8 @@ const WEAR_SPREAD: i32 = 256;
 
 function emptyBlocks(c: i32): i32 {
   let empty = 0;
-  for (let b = 0; b < geometry.blocks(c); b++) empty += state.liveInBlock(CURRENT, geometry.firstBlock(c) + b) == 0 ? 1 : 0;
+  for (let b = 0; b < geometry.blocks(c); b++)
+    empty += state.liveInBlock(CURRENT, geometry.firstBlock(c) + b) == 0 ? 1 : 0;
   return empty;
 }
 

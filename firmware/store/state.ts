@@ -1,7 +1,13 @@
 /** The state that a journal record carries: bitmaps, erase counts, flags, epoch. SPEC.md §5.
  *  `record` is CURRENT (what is shown) or NEXT (what a change will commit). */
 import {
-  BODY_OFF_ACCEPTED, BODY_OFF_DIRTY, BODY_OFF_EPOCH, BODY_OFF_ERASES, BODY_OFF_FLAGS, BODY_OFF_LIVE, INTENT_OFF_SEQUENCE,
+  BODY_OFF_ACCEPTED,
+  BODY_OFF_DIRTY,
+  BODY_OFF_EPOCH,
+  BODY_OFF_ERASES,
+  BODY_OFF_FLAGS,
+  BODY_OFF_LIVE,
+  INTENT_OFF_SEQUENCE,
 } from "../defs/journal";
 import * as geometry from "./geometry";
 

@@ -7,16 +7,51 @@ import { equal, wipe } from "../crypto/bytes";
 import * as aead from "../crypto/xchacha20poly1305";
 import { FACTS_OFF_CUSTODY, Region } from "../defs/boundary";
 import {
-  CUSTODY_MAGIC, CUSTODY_OFF_CLASSES, CUSTODY_OFF_GEOMETRY, CUSTODY_OFF_INSTANCE, CUSTODY_OFF_KIND,
-  CUSTODY_OFF_MAGIC, CUSTODY_OFF_MANIFEST, CUSTODY_OFF_ROOT, CUSTODY_OFF_VERSION, GEOMETRY_SIZE,
+  CUSTODY_MAGIC,
+  CUSTODY_OFF_CLASSES,
+  CUSTODY_OFF_GEOMETRY,
+  CUSTODY_OFF_INSTANCE,
+  CUSTODY_OFF_KIND,
+  CUSTODY_OFF_MAGIC,
+  CUSTODY_OFF_MANIFEST,
+  CUSTODY_OFF_ROOT,
+  CUSTODY_OFF_VERSION,
+  GEOMETRY_SIZE,
 } from "../defs/custody";
-import { BODY_EPOCH_SET, BODY_OFF_DIRTY, BODY_PROVISIONED, INTENT_SLOT, JOURNAL_PLACE, Operation } from "../defs/journal";
-import { FIRST_TOKEN_SIZE, FORMAT_VERSION, HEADER_MAGIC, HEADER_OFF_CREATED, HEADER_OFF_CUSTODY, HEADER_OFF_EPOCH, HEADER_OFF_FIRST_TOKEN,
-  HEADER_OFF_HANDLE, HEADER_OFF_LABEL_HASH, HEADER_OFF_LABEL_LENGTH, HEADER_OFF_LENGTH, HEADER_OFF_MAGIC, HEADER_OFF_NONCE,
-  HEADER_OFF_ORIGIN, HEADER_OFF_PARTS, HEADER_OFF_POLICY, HEADER_OFF_SEQUENCE, HEADER_OFF_TAG, HEADER_OFF_TIER, HEADER_OFF_TOKEN,
-  HEADER_OFF_USAGE, HEADER_OFF_VERSION, HEADER_SIZE,
+import {
+  BODY_EPOCH_SET,
+  BODY_OFF_DIRTY,
+  BODY_PROVISIONED,
+  INTENT_SLOT,
+  JOURNAL_PLACE,
+  Operation,
+} from "../defs/journal";
+import { HANDLE_SIZE, Origin, SLOTS_MAX, TOKEN_SIZE } from "../defs/record";
+import {
+  FIRST_TOKEN_SIZE,
+  FORMAT_VERSION,
+  HEADER_MAGIC,
+  HEADER_OFF_CREATED,
+  HEADER_OFF_CUSTODY,
+  HEADER_OFF_EPOCH,
+  HEADER_OFF_FIRST_TOKEN,
+  HEADER_OFF_HANDLE,
+  HEADER_OFF_LABEL_HASH,
+  HEADER_OFF_LABEL_LENGTH,
+  HEADER_OFF_LENGTH,
+  HEADER_OFF_MAGIC,
+  HEADER_OFF_NONCE,
+  HEADER_OFF_ORIGIN,
+  HEADER_OFF_PARTS,
+  HEADER_OFF_POLICY,
+  HEADER_OFF_SEQUENCE,
+  HEADER_OFF_TAG,
+  HEADER_OFF_TIER,
+  HEADER_OFF_TOKEN,
+  HEADER_OFF_USAGE,
+  HEADER_OFF_VERSION,
+  HEADER_SIZE,
 } from "../defs/slot";
-import { Origin, HANDLE_SIZE, SLOTS_MAX, TOKEN_SIZE } from "../defs/record";
 import { Status } from "../defs/status";
 import { State } from "../defs/wire";
 import { CURRENT, FRESH, HEADER, INSTANCE, LABEL, MANIFEST, NEXT, PAGE, TAG, VAULT } from "../memory";
@@ -82,7 +117,8 @@ function mountAs(): State {
   if (custody == Status.WrongVersion) return State.WrongVersion;
   if (custody != Status.Ok) return journal.usedPlaces() == 0 ? State.Blank : State.CustodyDamaged;
   const place = vault.custody();
-  if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0) return State.CustodyDamaged;
+  if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0)
+    return State.CustodyDamaged;
   const found = journal.mount();
   // provisioning writes its first journal place last: one torn place and 15 blank ones are a root that never held anything
   if (found == Status.CustodyDamaged) return journal.usedPlaces() <= 1 ? State.Blank : State.CustodyDamaged;
@@ -141,7 +177,9 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
     if (life != State.Provisioning) return Status.AlreadyProvisioned;
     const place = vault.custody();
     const same = equal(MANIFEST, manifest, 16) && load<u8>(place, CUSTODY_OFF_CLASSES) == <u8>count;
-    return same && equal(place + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE) ? Status.Ok : Status.OtherManifest;
+    return same && equal(place + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE)
+      ? Status.Ok
+      : Status.OtherManifest;
   }
   const misfit = geometry.set(classes, count);
   if (misfit >= 0) return refuse(Status.BadGeometry, misfit);
@@ -228,7 +266,8 @@ export function openInto(slot: i32, out: usize): Status {
   if (status != Status.Ok) return status;
   const seal = key(KeyName.Seal);
   nonceOf(HEADER);
-  if (aead.open(seal, PAGE, HEADER, HEADER_OFF_TAG, out, header.bodyLength(HEADER), HEADER + HEADER_OFF_TAG)) return Status.Ok;
+  if (aead.open(seal, PAGE, HEADER, HEADER_OFF_TAG, out, header.bodyLength(HEADER), HEADER + HEADER_OFF_TAG))
+    return Status.Ok;
   wipe(out, header.bodyLength(HEADER));
   return Status.Corrupt;
 }
@@ -287,7 +326,11 @@ function replayed(token: usize, handle: usize, body: usize): i32 {
   for (let slot = index.nextWithToken(0, token); slot >= 0; slot = index.nextWithToken(slot + 1, token)) {
     if (header.read(slot) != Status.Ok) continue;
     const present = equal(HEADER + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
-    if (!present && !equal(HEADER + HEADER_OFF_FIRST_TOKEN, token, FIRST_TOKEN_SIZE)) continue;
+    if (!present) {
+      // only a record that was replaced since has no more than the start of its first token
+      if (load<u32>(HEADER, HEADER_OFF_SEQUENCE) == load<u32>(HEADER, HEADER_OFF_CREATED)) continue;
+      if (!equal(HEADER + HEADER_OFF_FIRST_TOKEN, token, FIRST_TOKEN_SIZE)) continue;
+    }
     if (handle != 0 && (!present || !equal(HEADER + HEADER_OFF_HANDLE, handle, HANDLE_SIZE))) return Status.TokenReused;
     if (present) {
       // what the store chose for that version is not part of the request
@@ -364,7 +407,15 @@ export function relabel(handle: usize, token: usize, label: usize, labelLength: 
   return status;
 }
 
-function renew(slot: i32, handle: usize, token: usize, label: usize, labelLength: i32, body: usize, length: i32): Status {
+function renew(
+  slot: i32,
+  handle: usize,
+  token: usize,
+  label: usize,
+  labelLength: i32,
+  body: usize,
+  length: i32,
+): Status {
   describeVersion(token);
   content(label, labelLength, body, length);
   const c = geometry.classOfSlot(slot);

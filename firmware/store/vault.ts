@@ -1,15 +1,19 @@
 /** The vault: the one place where the root key enters linear memory, and the keys derived from it. SPEC.md §3.
  *  One key, one purpose. dispatch wipes the vault after each command, mount after itself. */
 import * as board from "../board";
-import { equal, wipe } from "../crypto/bytes";
 import { derive, keyed } from "../crypto/blake3";
+import { equal, wipe } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import {
-  CUSTODY_COPIES, CUSTODY_MAGIC, CUSTODY_OFF_CLASSES, CUSTODY_OFF_MAC, CUSTODY_OFF_MAGIC, CUSTODY_OFF_ROOT,
-  CUSTODY_OFF_VERSION, CUSTODY_PLACE,
+  CUSTODY_COPIES,
+  CUSTODY_MAGIC,
+  CUSTODY_OFF_MAC,
+  CUSTODY_OFF_MAGIC,
+  CUSTODY_OFF_ROOT,
+  CUSTODY_OFF_VERSION,
+  CUSTODY_PLACE,
 } from "../defs/custody";
 import { DATA_BLOCK } from "../defs/medium";
-import { CLASSES_MAX } from "../defs/record";
 import { FORMAT_VERSION } from "../defs/slot";
 import { Status } from "../defs/status";
 import { CONTEXT, KEYS, KEYS_SIZE, TAG, VAULT } from "../memory";
@@ -49,29 +53,24 @@ function custodyMac(at: usize): void {
   wipe(key, 32);
 }
 
-function isReadable(at: usize): bool {
+/** Whether a place was written whole, by this format version or another: magic, version, root and MAC never move. */
+function isGenuine(at: usize): bool {
   if (load<u32>(at, CUSTODY_OFF_MAGIC) != CUSTODY_MAGIC) return false;
-  if (load<u8>(at, CUSTODY_OFF_VERSION) != FORMAT_VERSION) return false;
-  const classes: i32 = load<u8>(at, CUSTODY_OFF_CLASSES);
-  if (classes < 1 || classes > CLASSES_MAX) return false;
   custodyMac(at);
   return equal(TAG, at + CUSTODY_OFF_MAC, 16);
 }
 
-/** Brings custody into the vault. Ok, CustodyDamaged (no copy verifies), or WrongVersion (a copy names another format). */
+/** Brings custody into the vault. Ok | CustodyDamaged (no copy verifies) | WrongVersion (the first that does has another format). */
 export function open(): Status {
   if (place != 0) return Status.Ok;
-  wipe(VAULT, CUSTODY_COPIES * CUSTODY_PLACE);
-  let other = false;
-  for (let i = 0; i < CUSTODY_COPIES && place == 0; i++) {
+  for (let i = 0; i < CUSTODY_COPIES; i++) {
     const at = VAULT + i * CUSTODY_PLACE;
-    if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok) continue;
-    if (isReadable(at)) place = at;
-    else if (load<u32>(at, CUSTODY_OFF_MAGIC) == CUSTODY_MAGIC && load<u8>(at, CUSTODY_OFF_VERSION) != FORMAT_VERSION) other = true;
+    if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok || !isGenuine(at)) continue;
+    if (load<u8>(at, CUSTODY_OFF_VERSION) != FORMAT_VERSION) return Status.WrongVersion;
+    place = at;
+    return Status.Ok;
   }
-  if (place != 0) return Status.Ok;
-  wipe(VAULT, CUSTODY_COPIES * CUSTODY_PLACE);
-  return other ? Status.WrongVersion : Status.CustodyDamaged;
+  return Status.CustodyDamaged;
 }
 
 /** The open custody place: CUSTODY_PLACE bytes, valid until close(). */
@@ -109,7 +108,8 @@ export function create(): Status {
       if (board.erase(Region.Custody, offset + block) != Status.Ok) return Status.MediumFailed;
     }
     if (board.program(Region.Custody, offset, VAULT, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
-    if (board.read(Region.Custody, offset, VAULT + CUSTODY_PLACE, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
+    if (board.read(Region.Custody, offset, VAULT + CUSTODY_PLACE, CUSTODY_PLACE) != Status.Ok)
+      return Status.MediumFailed;
     if (!equal(VAULT, VAULT + CUSTODY_PLACE, CUSTODY_PLACE)) return Status.MediumFailed;
   }
   close();

@@ -1,6 +1,7 @@
 /** A device as tests see it: bytes in, bytes out, power, and the two media under it. */
 import type { Nor } from "../../board/virtual/nor.js";
 import type { Supply } from "../../board/virtual/supply.js";
+import type { Board } from "./imports.js";
 
 export interface Device {
   readonly name: string;
@@ -14,6 +15,14 @@ export interface Device {
   /** Sends bytes and runs until nothing happens any more. @returns what the device sent. @throws PowerCut */
   exchange(bytes: Uint8Array): Uint8Array;
   close(): void;
+}
+
+/** A device whose board is ours: core.wasm in an engine on the host, over the imports of imports.ts. */
+export interface EngineDevice extends Device {
+  readonly board: Board;
+  /** Linear memory of the running core. */
+  readonly memory: Uint8Array;
+  boot(mode?: number, trapCode?: number): void;
 }
 
 /** The device's own logic stopped it: in the field it would wipe its memory and reset. */

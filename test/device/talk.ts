@@ -2,17 +2,20 @@
  *  thousands of times; the real client has tests of its own. */
 import { FrameType, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { Status } from "../../firmware/defs/status.js";
-import { Command, Key } from "../../firmware/defs/wire.js";
+import { type Command, Key } from "../../firmware/defs/wire.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
 import { decodeMessage, encodeMessage, type Message, message, type Value } from "../../host/client/message.js";
 import type { Device } from "./device.js";
+
+/** What a request has besides its command. */
+export type Fields = Iterable<readonly [Key, Value | undefined]>;
 
 /** A refusal of the device. */
 export class Refusal extends Error {
   override name = "Refusal";
   constructor(
     readonly status: Status,
-    readonly detail: Value | undefined,
+    readonly detail?: Value,
   ) {
     super(Status[status]);
   }
@@ -33,7 +36,14 @@ export class Talk {
 
   /** Sends one frame. @returns the frames that came back */
   frames(frame: Partial<Frame>): Frame[] {
-    const whole = { type: FrameType.Data, more: false, link: this.#link ?? 0, sequence: 0, index: 0, payload: new Uint8Array(0) };
+    const whole = {
+      type: FrameType.Data,
+      more: false,
+      link: this.#link ?? 0,
+      sequence: 0,
+      index: 0,
+      payload: new Uint8Array(0),
+    };
     const frames: Frame[] = [];
     new Deframer().push(this.device.exchange(encodeFrame({ ...whole, ...frame })), (got) => frames.push(got));
     return frames;
@@ -48,7 +58,8 @@ export class Talk {
       const more = at + PAYLOAD_MAX < bytes.length;
       answer = this.frames({ more, sequence: this.#sequence, payload: bytes.subarray(at, at + PAYLOAD_MAX) }).at(-1);
       const expected = more ? FrameType.Ack : FrameType.Data;
-      if (answer?.type !== expected) throw new Error(`expected ${FrameType[expected]}, got ${answer ? FrameType[answer.type] : "silence"}`);
+      if (answer?.type !== expected)
+        throw new Error(`expected ${FrameType[expected]}, got ${answer ? FrameType[answer.type] : "silence"}`);
     }
     const parts: Uint8Array[] = [];
     for (let index = 0; ; index++) {
@@ -59,9 +70,14 @@ export class Talk {
     }
   }
 
+  /** Sends one command. @returns the answer, whatever its status */
+  answer(command: Command, fields: Fields = []): Message {
+    return decodeMessage(this.exchange(encodeMessage(message([[Key.Command, command], ...fields]))));
+  }
+
   /** Sends one command. @throws Refusal */
-  ask(command: Command, fields: Iterable<readonly [Key, Value | undefined]> = []): Message {
-    const answer = decodeMessage(this.exchange(encodeMessage(message([[Key.Command, command], ...fields]))));
+  ask(command: Command, fields: Fields = []): Message {
+    const answer = this.answer(command, fields);
     const status = answer.get(Key.Command) as Status;
     if (status !== Status.Ok) throw new Refusal(status, answer.get(Key.Detail));
     return answer;

@@ -1,0 +1,97 @@
+/** What all engines on the host share: core.wasm over two strict media and the imports of imports.ts. Each boot is a fresh
+ *  instance. An engine only says how an instance is made. */
+import { readFileSync } from "node:fs";
+import type { Random } from "../../board/virtual/prng.js";
+import { RX_OFFSET, RX_SIZE, START_NORMAL, TX_OFFSET } from "../../firmware/defs/boundary.js";
+import type { EngineDevice } from "./device.js";
+import { Board } from "./imports.js";
+import { media } from "./media.js";
+
+/** One instance of the core. Its exports throw PowerCut when power fails in them, and TrapError. */
+export interface Core {
+  /** Linear memory, which stays where it is. */
+  readonly memory: Uint8Array;
+  start(mode: number, trapCode: number): number;
+  take(n: number): number;
+  give(): number;
+  free?(): void;
+}
+
+/** A file that `npm run build` makes. */
+export function built(name: string): Buffer {
+  return readFileSync(builtPath(name));
+}
+export function builtPath(name: string): string {
+  const root = import.meta.url.includes("/dist/test/") ? "../../.." : "../..";
+  return new URL(`${root}/build/${name}`, import.meta.url).pathname;
+}
+
+export const CORE = built("core.wasm");
+
+export abstract class Engine implements EngineDevice {
+  abstract readonly name: string;
+  readonly slotsOffset = 0;
+  readonly board: Board;
+  #core: Core | undefined;
+  #memory: Uint8Array = new Uint8Array(0);
+
+  constructor(random: Random) {
+    this.board = new Board(media(random), CORE, random, () => this.#memory);
+  }
+
+  /** Makes an instance. */
+  protected abstract load(): Core;
+
+  get supply() {
+    return this.board.media.supply;
+  }
+  get slots() {
+    return this.board.media.slots;
+  }
+  get data() {
+    return this.board.media.data;
+  }
+  get memory(): Uint8Array {
+    return this.#memory;
+  }
+
+  boot(mode = START_NORMAL, trapCode = 0): void {
+    this.close();
+    this.supply.down();
+    this.supply.up();
+    this.board.powerUp();
+    this.#core = this.load();
+    this.#memory = this.#core.memory;
+    this.#run((core) => core.start(mode, trapCode));
+  }
+
+  exchange(sent: Uint8Array): Uint8Array {
+    const received: Uint8Array[] = [];
+    for (let at = 0; at < sent.length; at += RX_SIZE) {
+      const piece = sent.subarray(at, at + RX_SIZE);
+      this.#memory.set(piece, RX_OFFSET);
+      let n = this.#run((core) => core.take(piece.length));
+      while (n > 0) {
+        received.push(this.#memory.slice(TX_OFFSET, TX_OFFSET + n));
+        n = this.#run((core) => core.give());
+      }
+    }
+    return Buffer.concat(received);
+  }
+
+  close(): void {
+    this.#core?.free?.();
+    this.#core = undefined;
+  }
+
+  #run(call: (core: Core) => number): number {
+    if (this.#core === undefined) throw new Error("the device is off: boot() it");
+    try {
+      return call(this.#core);
+    } catch (error) {
+      this.#memory = Uint8Array.from(this.#memory); // as it was left; the instance is gone
+      this.close();
+      throw error;
+    }
+  }
+}
