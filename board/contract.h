@@ -1,12 +1,13 @@
-/* What a board gives the core: the eight imports of core.wasm, in C. SPEC.md §1.
- * Region numbers, statuses and sizes: defs.h, generated from firmware/defs. Pointers arrive bounds-checked (wasm3_glue.c). */
+/* What a board gives the core: the eight imports of core.wasm, in C. SPEC.md §1. Region numbers, statuses and
+ * sizes: defs.h, generated from firmware/defs. Pointers arrive bounds-checked (wasm3_glue.c). */
 #pragma once
 #include <stdint.h>
 
 /* Reads `length` bytes of a region from `offset`. MBS_OK | MBS_UNREADABLE (outside the region, or a bus fault). */
 int32_t board_read(uint32_t region, uint32_t offset, uint8_t *out, uint32_t length);
 
-/* Programs whole units that are certainly erased. MBS_OK | MBS_MEDIUM_FAILED (controller error, or outside the region). */
+/* Programs whole units that are certainly erased. MBS_OK | MBS_MEDIUM_FAILED (controller error, or outside the
+ * region). */
 int32_t board_program(uint32_t region, uint32_t offset, const uint8_t *data, uint32_t length);
 
 /* Erases the one block that starts at `offset`. MBS_OK | MBS_MEDIUM_FAILED. */

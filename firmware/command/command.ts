@@ -2,7 +2,7 @@
  *  Relies on: request.ts for parsing, store.ts for doing. Wipes the vault after each command. */
 import * as board from "../board";
 import { Region } from "../defs/boundary";
-import { BUSY_MAX, MESSAGE_MAX } from "../defs/link";
+import { MESSAGE_MAX } from "../defs/link";
 import { DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../defs/medium";
 import {
   BODY_MAX,
@@ -15,7 +15,7 @@ import {
 } from "../defs/record";
 import { HEADER_OFF_HANDLE, HEADER_OFF_POLICY, HEADER_OFF_SEQUENCE } from "../defs/slot";
 import { Status } from "../defs/status";
-import { Command, Key } from "../defs/wire";
+import { Command, Key, State } from "../defs/wire";
 import { CURRENT, FRESH, HEADER, INSTANCE, MESSAGE } from "../memory";
 import * as geometry from "../store/geometry";
 import * as header from "../store/header";
@@ -23,16 +23,13 @@ import * as index from "../store/index";
 import * as parts from "../store/parts";
 import * as state from "../store/state";
 import * as store from "../store/store";
+import * as time from "../store/time";
 import * as vault from "../store/vault";
 import * as cbor from "./cbor";
 import * as entry from "./entry";
 import * as info from "./info";
 import * as request from "./request";
 
-// Worst cases in milliseconds, from the flash's hard maxima (board/MEMORY.md): what Busy announces.
-const BUSY_CHANGE: i32 = 4200; // a journal change; the first after power-up erases every other place too
-const BUSY_BLOCK: i32 = 5400; // erasing a block and copying another into it
-const BUSY_SLOT: i32 = 4200; // programming the largest slot
 const DUMP_MAX: u32 = 4096;
 
 function bit(key: Key): u64 {
@@ -45,16 +42,15 @@ export function busyFor(length: i32): i32 {
     case Command.Put:
     case Command.Replace:
     case Command.Relabel:
-      return 3 * BUSY_CHANGE + 2 * BUSY_BLOCK + BUSY_SLOT;
+      return time.write();
     case Command.Evict:
-      if (!request.parse(MESSAGE, length) || !request.destroy) return BUSY_CHANGE;
-      return min(2 * BUSY_CHANGE + (store.dirtyBlocks() + 1) * (BUSY_BLOCK + BUSY_CHANGE), BUSY_MAX);
+      return request.parse(MESSAGE, length) && request.destroy ? time.destroy() : time.change();
     case Command.Epoch:
     case Command.Accept:
     case Command.ProvisionFinish:
-      return BUSY_CHANGE;
+      return time.change();
     case Command.ProvisionBegin:
-      return 2 * BUSY_CHANGE;
+      return time.provision();
     default:
       return 0;
   }
@@ -66,18 +62,20 @@ export function respond(length: i32): i32 {
   const status = run(length);
   if (status != Status.Ok) refuse(status);
   vault.close();
-  return cbor.written();
+  const written = cbor.written();
+  memory.fill(MESSAGE + written, 0, MESSAGE_MAX - written); // what is left of the request
+  return written;
 }
 
 function refuse(status: Status): void {
   const detail = store.refusalDetail();
   cbor.writeTo(MESSAGE, MESSAGE_MAX);
-  cbor.writeMap(detail > 0 ? 2 : 1);
+  cbor.writeMap(detail >= 0 ? 2 : 1);
   cbor.writeUint(Key.Command);
   cbor.writeInt(status);
-  if (detail > 0) {
+  if (detail >= 0) {
     cbor.writeUint(Key.Detail);
-    cbor.writeUint(detail);
+    cbor.writeUint(<u32>detail);
   }
 }
 
@@ -342,6 +340,7 @@ function dump(): Status {
   if (request.region != Region.Slots && request.region != Region.Data) return badArgument(Key.Region);
   const size: u32 = request.region == Region.Slots ? SLOT_BLOCK * SLOT_BLOCKS : DATA_SIZE;
   if (request.offset >= size || request.length > size - request.offset) return badArgument(Key.Offset);
+  if (store.lifeState() == State.Blank) return Status.NotProvisioned;
   accept(2);
   cbor.writeUint(Key.Data);
   const at = cbor.writeBytesLater(request.length);

@@ -10,16 +10,20 @@ export function wipe(at: usize, length: i32): void {
   memory.fill(at, 0, length);
 }
 
-/** Whether two ranges hold the same bytes; time depends on length only. */
+/** Whether two ranges hold the same bytes; time depends on length only. Eight bytes at a time: mount compares two MACs per record. */
 export function equal(a: usize, b: usize, length: i32): bool {
-  let difference: u32 = 0;
-  for (let i = 0; i < length; i++) difference |= load<u8>(a + i) ^ load<u8>(b + i);
+  let difference: u64 = 0;
+  let i = 0;
+  for (; i <= length - 8; i += 8) difference |= load<u64>(a + i) ^ load<u64>(b + i);
+  for (; i < length; i++) difference |= load<u8>(a + i) ^ load<u8>(b + i);
   return difference == 0;
 }
 
 /** Whether length bytes are all zero. */
 export function isZero(at: usize, length: i32): bool {
-  let any: u32 = 0;
-  for (let i = 0; i < length; i++) any |= load<u8>(at + i);
+  let any: u64 = 0;
+  let i = 0;
+  for (; i <= length - 8; i += 8) any |= load<u64>(at + i);
+  for (; i < length; i++) any |= load<u8>(at + i);
   return any == 0;
 }

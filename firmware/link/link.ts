@@ -38,7 +38,9 @@ export function take(bytes: usize, count: i32): i32 {
   let answer = 0;
   for (let i = 0; i < count; i++) {
     const size = frame.feed(load<u8>(bytes + i));
-    if (size > 0 && !waiting) answer = onFrame(size - FRAME_HEADER);
+    if (size <= 0 || waiting) continue;
+    const sent = onFrame(size - FRAME_HEADER);
+    if (sent > 0) answer = sent; // what is dropped does not take away the answer to what was not
   }
   return answer;
 }

@@ -39,6 +39,11 @@ let untouched: bool = true; // no change since mount
 let counted: bool = false; // this power-up is counted in the epoch
 let writable: bool = false;
 
+/** Whether no change was made since mount: the first one has more to erase. */
+export function isUntouched(): bool {
+  return untouched;
+}
+
 function offset(place: i32): i32 {
   return JOURNAL_OFFSET + place * JOURNAL_PLACE;
 }
@@ -203,14 +208,15 @@ export function begin(operation: Operation, touched: i32, flags: i32): Status {
   memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
   untouched = false;
   if (!counted && !state.hasFlag(CURRENT, BODY_EPOCH_SET)) state.setEpoch(NEXT, state.epoch(CURRENT) + 1);
-  counted = true;
   if (erasePlace(after(current, 1)) != Status.Ok) return Status.MediumFailed;
   return writeIntent(after(current, 1), operation, touched, flags);
 }
 
 /** Ends the change that begin() started: NEXT is durable and shown. Ok | MediumFailed (mount again). */
 export function commit(): Status {
-  return writeBody(after(current, 1));
+  const status = writeBody(after(current, 1));
+  if (status == Status.Ok) counted = true;
+  return status;
 }
 
 /** Gives up the change that begin() started: what it touched is dirty, all else as before. Ok | MediumFailed (mount again). */

@@ -145,15 +145,20 @@ export function destroy(block: i32): Status {
 /** Makes an erased slot: scrubs an empty block, or reclaims the richest one. Ok | ClassFull | Degraded | ReadOnly | MediumFailed. */
 function makeRoom(c: i32): Status {
   let spare = leastWornEmpty(c);
-  if (emptyBlocks(c) > 1) return scrub(spare);
   const cold = coldest(c);
   if (cold >= 0 && state.erases(CURRENT, spare) - state.erases(CURRENT, cold) > WEAR_SPREAD) {
     const status = reclaim(cold, spare);
     if (status != Status.Ok || findFree(c) >= 0) return status;
     spare = cold;
   }
+  if (emptyBlocks(c) > 1) return scrub(spare);
   const victim = richest(c);
   return victim < 0 ? Status.ClassFull : reclaim(victim, spare);
+}
+
+/** Whether a class has a slot that may be written at once. */
+export function isReady(c: i32): bool {
+  return findFree(c) >= 0;
 }
 
 let found: i32 = -1;

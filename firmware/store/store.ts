@@ -72,14 +72,14 @@ const ATTEMPTS: i32 = 3; // slots tried when the medium fails under one
 
 let life: State = State.Blank;
 let corrupt: i32 = 0; // live slots whose header does not verify
-let detail: u32 = 0;
+let detail: i64 = -1;
 
-/** What the last refusal has to say besides its status; 0 = nothing. */
-export function refusalDetail(): u32 {
+/** What the last refusal has to say besides its status; -1 = nothing. */
+export function refusalDetail(): i64 {
   return detail;
 }
 export function clearDetail(): void {
-  detail = 0;
+  detail = -1;
 }
 export function setDetail(what: u32): void {
   detail = what;
@@ -138,7 +138,7 @@ function mountAs(): State {
 export function mayList(): Status {
   if (life == State.Blank) return Status.NotProvisioned;
   if (life == State.CustodyDamaged) return Status.CustodyDamaged;
-  if (life == State.WrongVersion) return Status.WrongVersion;
+  if (life == State.WrongVersion) return refuse(Status.WrongVersion, vault.otherVersion());
   if (life == State.Rescue) return Status.Rescue;
   return Status.Ok;
 }
@@ -418,10 +418,10 @@ function renew(
 ): Status {
   describeVersion(token);
   content(label, labelLength, body, length);
-  const c = geometry.classOfSlot(slot);
-  if (labelLength + length > geometry.room(c)) return refuse(Status.TooLarge, geometry.room(c) - labelLength);
   const before = replayed(token, handle, body);
   if (before != 0) return before > 0 ? Status.Ok : Status.TokenReused;
+  const c = geometry.classOfSlot(slot);
+  if (labelLength + length > geometry.room(c)) return refuse(Status.TooLarge, geometry.room(c) - labelLength);
   return settle(writeVersion(Operation.Replace, c, label, body));
 }
 
@@ -539,11 +539,4 @@ function hasResidue(handle: usize): bool {
     if (readResidue(slot) && equal(HEADER + HEADER_OFF_HANDLE, handle, HANDLE_SIZE)) return true;
   }
   return false;
-}
-
-/** Blocks that a destroy may have to empty, at most. */
-export function dirtyBlocks(): i32 {
-  let n = 0;
-  for (let block = 0; block < geometry.blockCount(); block++) n += state.deadInBlock(CURRENT, block) > 0 ? 1 : 0;
-  return n;
 }

@@ -29,6 +29,12 @@ export enum KeyName {
 
 let place: usize = 0; // the readable custody place in VAULT, 0 = closed
 let held: u32 = 0; // bit n: key n stands in KEYS
+let other: u32 = 0; // format version that made open() answer WrongVersion
+
+/** The format version that open() found when it answered WrongVersion. */
+export function otherVersion(): u32 {
+  return other;
+}
 
 function context(name: KeyName): string {
   if (name == KeyName.Custody) return "mbs 2026 custody mac";
@@ -66,7 +72,8 @@ export function open(): Status {
   for (let i = 0; i < CUSTODY_COPIES; i++) {
     const at = VAULT + i * CUSTODY_PLACE;
     if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok || !isGenuine(at)) continue;
-    if (load<u8>(at, CUSTODY_OFF_VERSION) != FORMAT_VERSION) return Status.WrongVersion;
+    other = load<u8>(at, CUSTODY_OFF_VERSION);
+    if (other != FORMAT_VERSION) return Status.WrongVersion;
     place = at;
     return Status.Ok;
   }

@@ -1,0 +1,157 @@
+/** A counted Cortex-M33: slices, an instruction clock that is exact inside callbacks, early stops that can be resumed.
+ *  Relies on: unicorn.ts. The rules that it keeps: no uc_emu_stop inside MMIO callbacks (the instruction would run twice),
+ *  always a count, mapped buffers stay referenced, no flush of translations inside a callback. */
+import { type InvalidHook, REG, Unicorn } from "./unicorn.js";
+
+export { REG } from "./unicorn.js";
+
+/** Why a slice ended. */
+export type Stop =
+  | { kind: "count" }
+  /** WFI: nothing to do until an interrupt. */
+  | { kind: "wait" }
+  /** SVC, BKPT, EXC_RETURN and the like, with QEMU's exception number. */
+  | { kind: "exception"; number: number }
+  | { kind: "invalid-instruction" }
+  /** An access that the bus refuses; pc stands on the instruction. */
+  | { kind: "bus"; access: "read" | "write" | "fetch"; address: number };
+
+/** Decides about an access outside plain memory: true lets it pass after the handler made it possible. */
+export type RefusedAccess = (address: number, size: number, access: "read" | "write" | "fetch") => boolean;
+
+export interface Window {
+  read(offset: number, size: number): number;
+  write(offset: number, size: number, value: number): void;
+}
+
+export class Engine {
+  /** Instructions of finished slices. */
+  #finished = 0;
+  #running = false;
+  #thrown: unknown;
+  #stop: Stop | undefined;
+  #pc = 0;
+  readonly #uc = new Unicorn();
+  readonly #counters = this.#uc.counters();
+  readonly #mapped: Uint8Array[] = [];
+  /** Called for accesses to memory that is not there or is protected. */
+  refused: RefusedAccess = () => false;
+
+  constructor() {
+    this.#uc.onInterrupt((number) => {
+      this.#stop = { kind: "exception", number };
+      this.#uc.stop();
+    });
+    this.#uc.onInvalidInstruction(() => {
+      this.#stop = { kind: "invalid-instruction" };
+      return false;
+    });
+    const invalid: InvalidHook = (type, address, size) => {
+      // uc_mem_type: 19 read, 20 write, 21 fetch unmapped; 22 write, 23 read, 24 fetch protected
+      const access = type === 21 || type === 24 ? "fetch" : type === 20 || type === 22 ? "write" : "read";
+      let pass = false;
+      this.#guard(() => {
+        pass = this.refused(address >>> 0, size, access);
+      });
+      if (!pass) this.#stop = { kind: "bus", access, address: address >>> 0 };
+      return pass;
+    };
+    this.#uc.onInvalidAccess(invalid);
+  }
+
+  /** Instructions executed since creation, exact also inside callbacks (the present one counts). */
+  get instructions(): number {
+    return this.#running ? this.#finished + this.#counters[0]! : this.#finished;
+  }
+
+  get running(): boolean {
+    return this.#running;
+  }
+
+  /** Maps plain memory, zero-copy. Multiples of 4 KB. Permissions: 1 read, 2 write, 4 execute. */
+  map(address: number, memory: Uint8Array, permissions: number): void {
+    this.#mapped.push(memory); // a collected buffer would crash the process
+    this.#uc.map(address, memory, permissions);
+  }
+
+  protect(address: number, size: number, permissions: number): void {
+    this.#uc.protect(address, size, permissions);
+  }
+
+  mmio(address: number, size: number, window: Window): void {
+    this.#uc.mmio(
+      address,
+      size,
+      (offset, width) => {
+        let value = 0;
+        this.#guard(() => {
+          value = window.read(offset, width);
+        });
+        return value >>> 0;
+      },
+      (offset, width, value) => this.#guard(() => window.write(offset, width, value)),
+    );
+  }
+
+  reg(register: number): number {
+    return this.#uc.reg(register);
+  }
+
+  setReg(register: number, value: number): void {
+    this.#uc.setReg(register, value);
+  }
+
+  /** Where the next slice goes on; inside a callback, the instruction that made the access. */
+  get pc(): number {
+    return this.#running ? (this.#uc.reg(REG.PC) & ~1) >>> 0 : this.#pc;
+  }
+
+  set pc(address: number) {
+    this.#pc = (address & ~1) >>> 0;
+  }
+
+  /** Ends the slice after the present instruction; the next one goes on behind it. For callbacks. */
+  endSlice(): void {
+    if (this.#running) this.#counters[2] = this.#counters[0]!;
+  }
+
+  /** Forgets translations of changed code; safe anywhere. */
+  removeCache(from: number, to: number): void {
+    this.#uc.removeCache(from, to);
+  }
+
+  /** Runs at most `count` instructions. @throws what a callback threw, after the slice. */
+  run(count: number): Stop {
+    this.#stop = undefined;
+    this.#thrown = undefined;
+    this.#running = true;
+    const error = this.#uc.start(this.#pc, Math.max(1, Math.floor(count)));
+    this.#running = false;
+    this.#pc = (this.#uc.reg(REG.PC) & ~1) >>> 0;
+    // the counter stands one above the limit when the limit ended the slice
+    const counter = this.#counters[0]!;
+    const limited = counter > this.#counters[2]!;
+    this.#finished += limited ? counter - 1 : counter;
+    this.#counters[0] = 0;
+    if (this.#thrown !== undefined) throw this.#thrown;
+    const stop: Stop | undefined = this.#stop;
+    if (stop !== undefined) return stop;
+    if (error !== 0) throw new Error(`libunicorn stopped at 0x${this.#pc.toString(16)}: ${this.#uc.reason(error)}`);
+    return limited ? { kind: "count" } : { kind: "wait" };
+  }
+
+  close(): void {
+    this.#uc.close();
+    this.#mapped.length = 0;
+  }
+
+  /** An exception must not pass through native frames: it is kept and thrown again after the slice. */
+  #guard(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      this.#thrown ??= error;
+      this.endSlice();
+    }
+  }
+}

@@ -1,0 +1,280 @@
+/** `mbs board run`: the virtual board in the foreground, with a log for people and a monitor on stdin. */
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+import { type BoardEvent, VirtualBoard } from "./board.js";
+import { describeFault } from "./faults.js";
+import { tears } from "./nor.js";
+import type { Switch } from "./ports.js";
+import { hostRandom } from "./prng.js";
+import { PtyUart } from "./pty.js";
+import { TcpUart } from "./tcp.js";
+
+export interface RunOptions {
+  /** The firmware; default build/ek-ra6m5.elf of the package. */
+  elf?: string;
+  /** File that keeps slots, data flash and unique id between runs; none: the board forgets everything at exit. */
+  flash?: string;
+  /** TCP port on 127.0.0.1; 0 picks a free one and prints it. Default 7420 when neither `tcp` nor `pty` is given. */
+  tcp?: number;
+  /** Path of the symbolic link to the pseudo-terminal. */
+  pty?: string;
+  /** Makes noise, entropy and unique id follow from this number: for tests; keys made so are not secret. */
+  seed?: number;
+  /** Ends the run as `quit` does. */
+  signal?: AbortSignal;
+  /** Where the log goes; default stdout. */
+  output?: NodeJS.WritableStream;
+  /** Where monitor commands come from; default stdin. `null`: nowhere. */
+  input?: NodeJS.ReadableStream | null;
+  /** Called once the board listens: the TCP port that was picked, the link that was made. */
+  listening?: (where: { port?: number; pty?: string }) => void;
+}
+
+const DEFAULT_PORT = 7420;
+/** Flash is written to its file this long after it last changed. */
+const SAVE_AFTER_MS = 250;
+const PRESS_MS = 300;
+
+const HELP = [
+  "power on | off   switch the supply",
+  "power cut        cut it inside the next flash operation",
+  "reset            press S3: RAM survives",
+  "press s1|s2 [ms] press a switch, by default for 300 ms",
+  "status           what the board is and does",
+  "quit             power off and leave (or Ctrl-C)",
+];
+
+/** Runs until `quit`, Ctrl-C or `signal`.
+ *  @returns the exit code of the process: 0, or 1 when the flash file could not be written at the end.
+ *  @throws Error with a message for people when an option cannot be met; EngineMissing without libunicorn. */
+export async function runBoard(options: RunOptions): Promise<number> {
+  const session = new Session(options);
+  try {
+    await session.open();
+    await session.done;
+  } finally {
+    await session.close();
+  }
+  return session.exitCode;
+}
+
+class Session {
+  readonly done: Promise<void>;
+  exitCode = 0;
+  readonly #board: VirtualBoard;
+  readonly #output: NodeJS.WritableStream;
+  #quit: () => void = () => {};
+  #tcp: TcpUart | undefined;
+  #pty: PtyUart | undefined;
+  #saving: NodeJS.Timeout | undefined;
+  #framesIn = 0;
+  #framesOut = 0;
+  readonly #undo: (() => void)[] = [];
+
+  constructor(private readonly options: RunOptions) {
+    this.#output = options.output ?? process.stdout;
+    this.done = new Promise((resolve) => {
+      this.#quit = resolve;
+    });
+    const { flash, seed } = options;
+    this.#board = VirtualBoard.create({
+      elf: options.elf ?? join(packageRoot(), "build", "ek-ra6m5.elf"),
+      ...(flash !== undefined && { flash }),
+      ...(seed !== undefined && { seed }),
+    });
+  }
+
+  async open(): Promise<void> {
+    const { options } = this;
+    const board = this.#board;
+    board.onEvent = (event) => this.#event(event);
+    board.onSend = (bytes) => this.#send(bytes);
+    board.onFlashChanged = () => this.#saveSoon();
+    if (options.pty !== undefined) this.#pty = new PtyUart(options.pty, (bytes) => this.#received(bytes));
+    const port = options.tcp ?? (options.pty === undefined ? DEFAULT_PORT : undefined);
+    if (port !== undefined) {
+      this.#tcp = await TcpUart.listen(port, {
+        received: (bytes) => this.#received(bytes),
+        joined: () => this.#log("client connected"),
+        left: () => this.#log(`client left, ${this.#frames()}`),
+        refused: () => this.#log("another client was sent away: one at a time"),
+      });
+    }
+    this.#introduce();
+    this.#listenToPeople();
+    board.powerOn();
+    board.start();
+    options.listening?.({
+      ...(this.#tcp !== undefined && { port: this.#tcp.port }),
+      ...(this.#pty !== undefined && { pty: this.#pty.link }),
+    });
+  }
+
+  async close(): Promise<void> {
+    for (const undo of this.#undo) undo();
+    const board = this.#board;
+    board.stop();
+    board.powerOff();
+    clearTimeout(this.#saving);
+    this.#save();
+    this.#pty?.close();
+    await this.#tcp?.close();
+    board.close();
+  }
+
+  #introduce(): void {
+    const board = this.#board;
+    const hash = board.elf.symbol("core_wasm_sha256");
+    const core = hash === undefined ? undefined : board.peek(hash.address, 32)?.toString("hex");
+    this.#log(`virtual EK-RA6M5, core ${core ?? "of unknown hash"}, unique id ${board.uniqueId.toString("hex")}`);
+    const { file, fresh, otherFirmware } = board.flash;
+    if (file === undefined) this.#log("flash: erased, and forgotten at exit (--flash FILE keeps it)");
+    else if (fresh) this.#log(`flash: erased, kept in ${file}`);
+    else this.#log(`flash: from ${file}${otherFirmware ? ", which another firmware wrote" : ""}`);
+    if (this.options.seed !== undefined) this.#log("seeded: nothing this board makes is secret");
+    if (this.#tcp !== undefined) this.#log(`UART on tcp:127.0.0.1:${this.#tcp.port}`);
+    if (this.#pty !== undefined) this.#log(`UART on ${this.#pty.link} (${this.#pty.device})`);
+  }
+
+  #listenToPeople(): void {
+    const quit = (): void => this.#quit();
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      process.once(name, quit);
+      this.#undo.push(() => process.removeListener(name, quit));
+    }
+    const { signal } = this.options;
+    if (signal?.aborted === true) this.#quit();
+    signal?.addEventListener("abort", quit, { once: true });
+    this.#undo.push(() => signal?.removeEventListener("abort", quit));
+    const input = this.options.input === undefined ? process.stdin : this.options.input;
+    if (input === null) return;
+    const lines = createInterface({ input });
+    lines.on("line", (line) => this.#command(line.trim().toLowerCase().split(/\s+/)));
+    lines.on("SIGINT", quit);
+    this.#undo.push(() => lines.close());
+  }
+
+  #command(words: string[]): void {
+    const board = this.#board;
+    const [verb, object, amount] = words;
+    if (verb === "quit" || verb === "exit") this.#quit();
+    else if (verb === "power" && object === "on") {
+      if (board.powered) this.#log("it is on");
+      else board.powerOn();
+    } else if (verb === "power" && object === "off") {
+      if (board.powered) board.powerOff();
+      else this.#log("it is off");
+    } else if (verb === "power" && object === "cut") this.#armCut();
+    else if (verb === "reset") board.reset();
+    else if (verb === "press" && (object === "s1" || object === "s2")) this.#press(object, amount);
+    else if (verb === "status") this.#status();
+    else if (verb === "help" || verb === "?") for (const line of HELP) this.#log(line);
+    else if (verb !== "") this.#log(`no command "${words.join(" ")}"; help lists them`);
+  }
+
+  #armCut(): void {
+    this.#board.cutPower({ operation: 0, tear: tears.random(hostRandom()), marginal: true });
+    this.#log("power will be cut inside the next flash operation");
+  }
+
+  #press(which: Switch, amount: string | undefined): void {
+    const ms = amount === undefined ? PRESS_MS : Number(amount);
+    if (!Number.isFinite(ms) || ms <= 0) {
+      this.#log(`press takes milliseconds, got "${amount}"`);
+      return;
+    }
+    this.#board.press(which);
+    const timer = setTimeout(() => this.#board.release(which), ms);
+    this.#undo.push(() => clearTimeout(timer));
+    this.#log(`${which} pressed for ${ms} ms`);
+  }
+
+  #status(): void {
+    const board = this.#board;
+    const lights = board.lights;
+    this.#log(`power ${board.powered ? "on" : "off"}, lights ${lights.length > 0 ? lights.join(", ") : "none"}`);
+    this.#log(`${board.instructions} instructions, ${(board.time.ns / 1e9).toFixed(3)} s of its time`);
+    this.#log(`${this.#frames()}, ${board.lost} bytes lost on the line, ${Math.round(board.baud)} baud`);
+    for (const medium of [board.code, board.data]) {
+      this.#log(`${medium.name}: ${medium.totalPrograms} units programmed, ${medium.totalErases} blocks erased`);
+    }
+    this.#log(board.faults.list.length === 0 ? "no faults" : `${board.faults.list.length} faults:`);
+    for (const fault of board.faults.list) this.#log(`  ${describeFault(fault)}`);
+  }
+
+  #event(event: BoardEvent): void {
+    switch (event.kind) {
+      case "on":
+        this.#log("power on");
+        return;
+      case "off":
+        this.#log("power off");
+        return;
+      case "cut":
+        this.#log("power was cut inside a flash operation; power on starts the board again");
+        return;
+      case "reset":
+        this.#log(`reset (${event.cause})`);
+        return;
+      case "locked":
+        this.#log("the processor locked up; reset or power off");
+        return;
+      case "fault":
+        this.#log(`fault: ${describeFault(event.fault)}`);
+        return;
+      case "lights":
+        this.#log(`lights: ${event.lights.length > 0 ? event.lights.join(", ") : "none"}`);
+    }
+  }
+
+  #received(bytes: Buffer): void {
+    this.#framesIn += frameEnds(bytes);
+    this.#board.feed(bytes);
+  }
+
+  #send(bytes: Buffer): void {
+    this.#framesOut += frameEnds(bytes);
+    this.#tcp?.send(bytes);
+    this.#pty?.send(bytes);
+  }
+
+  #frames(): string {
+    return `${this.#framesIn} frames in, ${this.#framesOut} out`;
+  }
+
+  #saveSoon(): void {
+    if (this.#board.flash.file === undefined) return;
+    clearTimeout(this.#saving);
+    this.#saving = setTimeout(() => this.#save(), SAVE_AFTER_MS);
+  }
+
+  #save(): void {
+    try {
+      this.#board.save();
+      this.exitCode = 0;
+    } catch (error) {
+      this.exitCode = 1;
+      this.#log(`the flash file was not written: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
+  #log(text: string): void {
+    this.#output.write(`${text}\n`);
+  }
+}
+
+/** Frames end with a zero byte (SPEC.md §8). */
+function frameEnds(bytes: Buffer): number {
+  let count = 0;
+  for (const byte of bytes) if (byte === 0) count++;
+  return count;
+}
+
+/** The folder with package.json, whether this runs from the sources or from dist. */
+function packageRoot(): string {
+  let folder = dirname(fileURLToPath(import.meta.url));
+  while (!existsSync(join(folder, "package.json")) && dirname(folder) !== folder) folder = dirname(folder);
+  return folder;
+}

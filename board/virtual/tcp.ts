@@ -1,0 +1,72 @@
+/** The board's UART as a TCP port on 127.0.0.1: one client at a time, others are closed at once; outlives reconnects. */
+import { createServer, type Server, type Socket } from "node:net";
+
+export interface TcpEvents {
+  received(bytes: Buffer): void;
+  joined(): void;
+  left(): void;
+  /** Another client came while one was there, and was sent away. */
+  refused(): void;
+}
+
+export class TcpUart {
+  readonly #server: Server;
+  #client: Socket | undefined;
+
+  private constructor(
+    server: Server,
+    private readonly events: TcpEvents,
+  ) {
+    this.#server = server;
+    server.on("connection", (socket) => this.#join(socket));
+  }
+
+  /** Listens on `port`, 0 for a free one. @throws Error that says which port is taken. */
+  static async listen(port: number, events: TcpEvents): Promise<TcpUart> {
+    const server = createServer({ noDelay: true });
+    const uart = new TcpUart(server, events);
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error: NodeJS.ErrnoException) => {
+        const why =
+          error.code === "EADDRINUSE" ? "it is in use; name another with --tcp, or 0 for a free one" : error.message;
+        reject(new Error(`cannot listen on 127.0.0.1:${port}: ${why}`));
+      });
+      server.listen(port, "127.0.0.1", resolve);
+    });
+    return uart;
+  }
+
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  get connected(): boolean {
+    return this.#client !== undefined;
+  }
+
+  send(bytes: Buffer): void {
+    this.#client?.write(bytes);
+  }
+
+  async close(): Promise<void> {
+    this.#client?.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #join(socket: Socket): void {
+    socket.on("error", () => socket.destroy()); // a client that vanished; "close" follows
+    if (this.#client !== undefined) {
+      socket.destroy();
+      this.events.refused();
+      return;
+    }
+    this.#client = socket;
+    socket.on("data", (bytes) => this.events.received(bytes));
+    socket.on("close", () => {
+      this.#client = undefined;
+      this.events.left();
+    });
+    this.events.joined();
+  }
+}

@@ -1,0 +1,53 @@
+/** Virtual time: one instruction is one cycle of ICLK, and waiting is skipped instead of executed. Never goes back. */
+
+export class Time {
+  #skipped = 0;
+  #hz = 2_000_000;
+  #baseCycles = 0;
+  #baseNs = 0;
+  /** Cycle at which the running slice has to end; a skip beyond it ends the slice. */
+  sliceEnd = Number.POSITIVE_INFINITY;
+
+  constructor(
+    private readonly instructions: () => number,
+    private readonly endSlice: () => void,
+  ) {}
+
+  /** Cycles since creation: instructions and skipped time. */
+  get cycles(): number {
+    return this.instructions() + this.#skipped;
+  }
+
+  /** Nanoseconds since creation. */
+  get ns(): number {
+    return this.#baseNs + ((this.cycles - this.#baseCycles) * 1e9) / this.#hz;
+  }
+
+  /** ICLK in Hz. */
+  get hz(): number {
+    return this.#hz;
+  }
+
+  set hz(hz: number) {
+    this.#baseNs = this.ns;
+    this.#baseCycles = this.cycles;
+    this.#hz = hz;
+  }
+
+  /** First cycle that is not before `ns`. */
+  cycleAt(ns: number): number {
+    return this.#baseCycles + Math.ceil(((ns - this.#baseNs) * this.#hz) / 1e9);
+  }
+
+  /** Lets time pass until `ns`; does nothing when that is over. */
+  skipTo(ns: number): void {
+    if (!Number.isFinite(ns)) return;
+    this.skipCycles(this.cycleAt(ns) - this.cycles);
+  }
+
+  skipCycles(cycles: number): void {
+    if (cycles <= 0) return;
+    this.#skipped += cycles;
+    if (this.cycles >= this.sliceEnd) this.endSlice();
+  }
+}

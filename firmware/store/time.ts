@@ -1,0 +1,43 @@
+/** How long a change may keep the device deaf, in milliseconds: what Busy announces. Upper bounds from the hard maxima of the flash
+ *  sequencer at its slowest clock (FSP r_flash_hp.c): 15.8 ms a unit, 1,040 ms a block; data flash 3.8 ms a unit, 18 ms a block. */
+import { BUSY_MAX } from "../defs/link";
+import { CURRENT } from "../memory";
+import * as geometry from "./geometry";
+import * as journal from "./journal";
+import * as space from "./space";
+import * as state from "./state";
+
+const RECORD: i32 = 240; // one journal place: 3 erases, 48 units
+const TIDY: i32 = 760; // the other 14 places erased: the first change after power-up
+const PROVISION: i32 = 16 * RECORD + 330; // every place, and custody
+const UNIT_TENTHS: i32 = 158; // tenths of a millisecond for one unit of the slot region
+const ERASE: i32 = 1040; // one block of the slot region
+const COPY: i32 = ERASE + 4050; // a block erased and another copied into it
+const COMPUTE: i32 = 300; // the core's own work on the largest record, beside the flash
+
+/** A change of the journal alone. */
+export function change(): i32 {
+  return RECORD + COMPUTE + (journal.isUntouched() ? TIDY : 0);
+}
+
+export function provision(): i32 {
+  return PROVISION + TIDY + COMPUTE;
+}
+
+/** A record written, with a block move or two if some class has no erased slot. */
+export function write(): i32 {
+  let units = 0;
+  let moves = 0;
+  for (let c = 0; c < geometry.classes(); c++) {
+    units = max(units, geometry.units(c));
+    if (!space.isReady(c)) moves = 2;
+  }
+  return change() + (units * UNIT_TENTHS) / 10 + moves * (COPY + RECORD);
+}
+
+/** An evict that erases every block which may hold the record. */
+export function destroy(): i32 {
+  let blocks = 1;
+  for (let block = 0; block < geometry.blockCount(); block++) blocks += state.deadInBlock(CURRENT, block) > 0 ? 1 : 0;
+  return min(change() + blocks * (COPY + ERASE + 2 * RECORD), BUSY_MAX);
+}

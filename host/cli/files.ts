@@ -1,0 +1,67 @@
+/** Files of the user: what is read whole, and what is written for the user alone. */
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { FileError, UsageError } from "../client/errors.js";
+import type { Source } from "../credentials/format.js";
+import type { Io } from "./io.js";
+
+const INPUT_MAX = 1 << 20; // bytes; far more than any record, far less than a disk image given by mistake
+
+/** @param file a path, or "-" for stdin. @throws FileError, UsageError for a terminal as stdin */
+export async function readInput(io: Io, file: string): Promise<Source> {
+  if (file !== "-")
+    return { name: file, bytes: limited(file, await readFile(file).catch((error) => cannot("read", file, error))) };
+  if (io.stdin.isTTY)
+    throw new UsageError("Nothing is piped to stdin.", "Name a file, or leave it out to be asked without echo.");
+  const chunks: Buffer[] = [];
+  let length = 0;
+  for await (const chunk of io.stdin) {
+    chunks.push(Buffer.from(chunk));
+    length += chunk.length;
+    if (length > INPUT_MAX) break;
+  }
+  return { name: "stdin", bytes: limited("stdin", Buffer.concat(chunks)) };
+}
+
+function limited(name: string, bytes: Buffer): Buffer {
+  if (bytes.length > INPUT_MAX) throw new FileError(`${name} has more than ${INPUT_MAX} bytes, which no record holds.`);
+  return bytes;
+}
+
+/** Writes a file that only its owner may read. @param force replaces an existing one, in one step. @throws FileError */
+export async function writeOutput(path: string, bytes: Uint8Array, force: boolean): Promise<void> {
+  const target = force ? `${path}.${randomBytes(4).toString("hex")}` : path;
+  let file: FileHandle;
+  try {
+    file = await open(target, "wx", 0o600);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") return cannot("write", path, error as Error);
+    throw new FileError(`${path} exists already and was left as it is.`, "Choose another name, or say --force.");
+  }
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+    await file.close();
+    if (force) await rename(target, path);
+  } catch (error) {
+    await file.close().catch(() => {});
+    await rm(target, { force: true });
+    return cannot("write", path, error as Error);
+  }
+}
+
+function cannot(what: "read" | "write", path: string, cause: Error): never {
+  const code = (cause as NodeJS.ErrnoException).code;
+  const why = new Map([
+    ["ENOENT", "there is no such file or directory"],
+    ["EACCES", "this user may not"],
+    ["EISDIR", "it is a directory"],
+  ]);
+  throw new FileError(`Cannot ${what} ${path}: ${why.get(code ?? "") ?? cause.message}.`, "", { cause });
+}
+
+/** Whether a terminal can show the bytes as they are: UTF-8 without control characters. */
+export function isText(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes).toString("utf8");
+  return Buffer.compare(Buffer.from(text), bytes) === 0 && !/\p{Cc}/u.test(text.replace(/[\t\n\r]/g, ""));
+}

@@ -1,0 +1,9 @@
+/** Numbers in arguments. */
+import { UsageError } from "../client/errors.js";
+
+/** @param max the largest that is taken. @throws UsageError that names the argument */
+export function integer(name: string, text: string, max = 0xffffffff): number {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (!(value <= max)) throw new UsageError(`${name}: expected an integer from 0 to ${max}; got "${text}".`);
+  return value;
+}

@@ -1,0 +1,104 @@
+/** The command line as a whole: options that every command has, the commands, and how errors end. README and --help list the exit codes. */
+import { existsSync, readFileSync } from "node:fs";
+import { Command, CommanderError } from "commander";
+import { DeviceError, MbsError, UsageError } from "../client/errors.js";
+import { addBoard } from "./board.js";
+import { addChanges } from "./change.js";
+import { addCompletion } from "./completion.js";
+import { addConfig } from "./config.js";
+import { Context, type Globals, SCHEMA_VERSION } from "./context.js";
+import { addDump } from "./dump.js";
+import { addGet } from "./get.js";
+import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
+import { addProvision } from "./provision.js";
+import { addPut } from "./put.js";
+import { addQueries } from "./query.js";
+import { printable } from "./table.js";
+
+const HELP = `
+PORT is tcp:HOST:PORT or the path of a serial port; without --port: MBS_PORT, then the configuration, then the only device found.
+A record is named by its handle, the first 8 or more digits of it, or its label.
+
+Exit codes: 0 done, 1 the device refused or something else failed, 2 wrong usage, 3 no device or connection lost, 130 interrupted.`;
+
+/** Runs one command. @param argv without program and script. @returns the exit code */
+export async function main(argv: readonly string[], io: Io): Promise<number> {
+  const program = new Command("mbs");
+  const context = new Context(io, {});
+  program
+    .description("a device-bound credential store, from the host")
+    .version(version(), "-V, --version")
+    .option("-p, --port <PORT>", "where the device is")
+    .option("--json", "results and errors as JSON")
+    .option("-y, --yes", "do not ask before what cannot be undone")
+    .option("--config-dir <DIRECTORY>", "instead of MBS_CONFIG_DIR or ~/.config/mbs")
+    .option("--allow-remote", "let tcp: leave this computer, unencrypted")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
+    .exitOverride()
+    .hook("preAction", () => void Object.assign(context.globals, program.opts<Globals>()))
+    .addHelpText("after", HELP);
+  for (const add of [
+    addQueries,
+    addPut,
+    addGet,
+    addChanges,
+    addProvision,
+    addDump,
+    addConfig,
+    addBoard,
+    addCompletion,
+  ]) {
+    add(program, () => context);
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return context.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
+    return report(io, toMbsError(error, program), argv.includes("--json"));
+  }
+}
+
+/** What is thrown when a command is used wrongly comes from commander; everything else that is not ours is a bug and shown as one. */
+function toMbsError(error: unknown, program: Command): Error {
+  if (!(error instanceof CommanderError)) return error instanceof Error ? error : new Error(String(error));
+  const help = error.code === "commander.help" ? `${program.helpInformation()}` : "";
+  return new UsageError(
+    help || error.message.replace(/^error: /, ""),
+    help ? "" : "`mbs --help` lists commands and options.",
+  );
+}
+
+/** @returns the exit code */
+function report(io: Io, error: Error, json: boolean): number {
+  if (error instanceof Interrupted) {
+    io.stderr.write("\nmbs: interrupted. The device was not changed.\n");
+    return INTERRUPTED_EXIT;
+  }
+  const known = error instanceof MbsError;
+  const { code, hint, exitCode } = known
+    ? error
+    : { code: "internal", hint: "This is a mistake in mbs; please report it.", exitCode: 1 };
+  const status = error instanceof DeviceError ? error.status : null;
+  if (json) {
+    const name = error instanceof DeviceError ? { name: error.name, detail: error.detail ?? null } : {};
+    io.stderr.write(
+      `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, code, status, ...name, message: error.message, hint })}\n`,
+    );
+    return exitCode;
+  }
+  const message = known ? error.message : (error.stack ?? error.message);
+  const text = message.split("\n").map(printable).join("\n");
+  io.stderr.write(`mbs: ${text}\n${hint === "" ? "" : `     ${printable(hint)}\n`}`);
+  return exitCode;
+}
+
+/** The version of the package, wherever this file was compiled to. */
+function version(): string {
+  const path = ["../../package.json", "../../../package.json"]
+    .map((up) => new URL(up, import.meta.url))
+    .find((url) => existsSync(url));
+  const found: unknown = path === undefined ? {} : JSON.parse(readFileSync(path, "utf8"));
+  return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown";
+}

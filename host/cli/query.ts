@@ -1,0 +1,166 @@
+/** info, list, find, show: what the device says about itself and its records. No seal is opened but by show. */
+import type { Command } from "commander";
+import type { ClassInfo, Entry, Info, StoreInfo } from "../client/answers.js";
+import { handleText } from "../client/client.js";
+import { UsageError } from "../client/errors.js";
+import type { FindRequest } from "../client/requests.js";
+import { ALGORITHMS, CUSTODIES, KINDS, ORIGINS, STATES, TIERS, USAGES } from "../names.js";
+import type { Context } from "./context.js";
+import { integer } from "./parse.js";
+import { ENTRY_ALIGN, ENTRY_HEADINGS, entryJson, entryRows, policyText } from "./present.js";
+import { pairs, table } from "./table.js";
+import { resolveHandle } from "./target.js";
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+
+export function addQueries(program: Command, context: () => Context): void {
+  program
+    .command("info")
+    .description("what the device is, how full and how worn its store is")
+    .action(async () => {
+      const info = await context().withClient((client) => client.info());
+      context().result(infoJson(info), infoLines(info));
+    });
+
+  program
+    .command("list")
+    .description("all records, oldest first")
+    .action(async () => printEntries(context(), await context().withClient((client) => client.list())));
+
+  program
+    .command("find")
+    .description("the records of which everything named holds")
+    .option("--label <LABEL>", "exactly this label")
+    .option("--prefix <TEXT>", "labels that begin so")
+    .option("--usage <USAGE>", USAGES.all.join(", "))
+    .option("--tier <TIER>", TIERS.all.join(", "))
+    .option("--origin <ORIGIN>", ORIGINS.all.join(", "))
+    .option("--epoch <A..B>", "creation epochs from A to B; either may be left out")
+    .addHelpText("after", "\nExamples:\n  mbs find --prefix tls/ --usage raw\n  mbs find --epoch 3..5 --json")
+    .action(async (options: FindOptions) => {
+      const what = readFind(options);
+      printEntries(context(), await context().withClient((client) => client.find(what)));
+    });
+
+  program
+    .command("show")
+    .argument("<record>", "handle, its first 8 or more digits, or label")
+    .description("one record and its parts, without their content")
+    .action(async (target: string) => {
+      const shown = await context().withClient(async (client) => client.show(await resolveHandle(client, target)));
+      const parts = shown.parts.map((part, i) => ({
+        part: i,
+        kind: KINDS.word(part.kind),
+        algorithm: ALGORITHMS.word(part.algorithm),
+        secret: part.secret,
+        length: part.length,
+      }));
+      const json = entryJson(shown);
+      const lines = pairs([
+        ...Object.entries(json).map(([name, value]): [string, string] => [name, value === null ? "" : String(value)]),
+        ["policy", policyText(shown) || "stays on the device, no touch"],
+      ]);
+      const rows = parts.map((part) => [
+        String(part.part),
+        part.kind,
+        part.algorithm,
+        part.secret ? "secret" : "public",
+        String(part.length),
+      ]);
+      context().result({ ...json, parts }, [
+        ...lines,
+        "",
+        ...table(["PART", "KIND", "ALGORITHM", "", "BYTES"], rows, "llllr"),
+      ]);
+    });
+}
+
+interface FindOptions {
+  label?: string;
+  prefix?: string;
+  usage?: string;
+  tier?: string;
+  origin?: string;
+  epoch?: string;
+}
+
+function readFind(options: FindOptions): FindRequest {
+  if (Object.keys(options).length === 0)
+    throw new UsageError("Say what to find.", "`mbs list` shows everything; `mbs find --help` what can be said.");
+  const { label, prefix, usage, tier, origin, epoch } = options;
+  return {
+    ...(label !== undefined && { label }),
+    ...(prefix !== undefined && { labelPrefix: prefix }),
+    ...(usage !== undefined && { usage: USAGES.number(usage) }),
+    ...(tier !== undefined && { tier: TIERS.number(tier) }),
+    ...(origin !== undefined && { origin: ORIGINS.number(origin) }),
+    ...(epoch !== undefined && readEpochs(epoch)),
+  };
+}
+
+function readEpochs(text: string): Pick<FindRequest, "epochMin" | "epochMax"> {
+  const [, min, max] = /^(\d*)\.\.(\d*)$/.exec(text) ?? /^(?=(\d+)$)(\d+)$/.exec(text) ?? [];
+  if (!min && !max) throw new UsageError(`--epoch: expected A..B, A.., ..B or one number; got "${text}".`);
+  return { ...(min && { epochMin: integer("--epoch", min) }), ...(max && { epochMax: integer("--epoch", max) }) };
+}
+
+function printEntries(context: Context, entries: readonly Entry[]): void {
+  const json = entries.map((entry) => ({ ...entryJson(entry), parts: entry.parts }));
+  context.result({ entries: json }, entries.length === 0 ? [] : table(ENTRY_HEADINGS, entryRows(entries), ENTRY_ALIGN));
+}
+
+function infoJson(info: Info): Record<string, unknown> {
+  const { store } = info;
+  return {
+    state: STATES.word(info.state),
+    instance: hex(info.instance),
+    custody: CUSTODIES.word(info.custody),
+    protocol: info.protocol,
+    format: info.format,
+    board: info.board,
+    uniqueId: hex(info.uniqueId),
+    coreHash: hex(info.coreHash),
+    trapCode: info.trapCode,
+    store: store === undefined ? null : storeJson(store),
+  };
+}
+
+function storeJson(store: StoreInfo): Record<string, unknown> {
+  return {
+    ...store,
+    manifest: hex(store.manifest),
+    residue: store.residue.map(handleText),
+    classes: store.classes.map(({ slotClass, ...rest }) => ({ class: slotClass, ...rest })),
+  };
+}
+
+function infoLines(info: Info): string[] {
+  const lines = pairs([
+    ["state", STATES.word(info.state)],
+    ["custody", CUSTODIES.word(info.custody)],
+    ["firmware", `protocol ${info.protocol}, format ${info.format}, core ${hex(info.coreHash)}`],
+    ["board", `${info.board === 1 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
+    ...(info.trapCode === 0 ? [] : [["trap", `the firmware trapped, code ${info.trapCode}`] as const]),
+    ...(info.store === undefined ? [] : [["instance", hex(info.instance)] as const, ...storeFacts(info.store)]),
+  ]);
+  if (info.store === undefined) return lines;
+  const headings = ["CLASS", "SLOT", "BLOCKS", "RECORDS", "OF", "TO ERASE", "ERASES", "PUTS LEFT"];
+  return [...lines, "", ...table(headings, info.store.classes.map(classRow), "rrrrrrrr")];
+}
+
+function storeFacts(store: StoreInfo): (readonly [string, string])[] {
+  const waiting = store.residue.map(handleText);
+  return [
+    ["epoch", `${store.epoch}${store.epochSet ? ", set by hand" : ""}`],
+    ["changes", `${store.sequence} made, ${store.changesLeft} left`],
+    ...(waiting.length === 0 ? [] : [["evicted", `${waiting.length} not erased yet: ${waiting.join(", ")}`] as const]),
+    ...(store.corrupt === 0 ? [] : [["corrupt", `${store.corrupt} records do not verify`] as const]),
+    ...(store.accepted === 0 ? [] : [["accepted", `${store.accepted} degraded sets were accepted`] as const]),
+  ];
+}
+
+function classRow(one: ClassInfo): string[] {
+  const { slotClass, slotSize, blocks, live, capacity, dirty, erases, leastErases, mostErases, putsLeft } = one;
+  const spread = leastErases === mostErases ? "" : ` (${leastErases} to ${mostErases} a block)`;
+  return [slotClass, slotSize, blocks, live, capacity, dirty, `${erases}${spread}`, putsLeft].map(String);
+}

@@ -1,0 +1,227 @@
+/** What the device answers, typed: one interface and one strict reader for each. SPEC.md §9. */
+
+import type { Custody } from "../../firmware/defs/custody.js";
+import { SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
+import {
+  BODY_MAX,
+  CLASSES_MAX,
+  HANDLE_SIZE,
+  LABEL_MAX,
+  type Origin,
+  PARTS_MAX,
+  type PartKind,
+  POLICY_MAX,
+  SLOTS_MAX,
+  type Tier,
+  type Usage,
+} from "../../firmware/defs/record.js";
+import { Key, State } from "../../firmware/defs/wire.js";
+import { Fields, type Value } from "./message.js";
+
+export interface Hello {
+  protocol: number;
+  format: number;
+  /** 16 bytes, zeros when blank. */
+  instance: Uint8Array;
+  state: State;
+  /** 0: the firmware has not trapped. */
+  trapCode: number;
+}
+
+export interface ClassInfo {
+  slotClass: number;
+  /** Bytes of one slot, header included. */
+  slotSize: number;
+  blocks: number;
+  /** Records that the class can hold, and holds. */
+  capacity: number;
+  live: number;
+  /** Slots that await an erase. */
+  dirty: number;
+  leastErases: number;
+  mostErases: number;
+  erases: number;
+  /** Puts until a block reaches its rated cycles, at the least. */
+  putsLeft: number;
+}
+
+export interface Info extends Hello {
+  custody: Custody;
+  /** SHA-256 of core.wasm. */
+  coreHash: Uint8Array;
+  uniqueId: Uint8Array;
+  board: number;
+  /** Absent while there is no mounted store: blank, damaged, rescue. */
+  store?: StoreInfo;
+}
+
+export interface StoreInfo {
+  epoch: number;
+  /** An admin sets the epoch; power-ups do not count. */
+  epochSet: boolean;
+  /** Journal sequence: the changes that were made. */
+  sequence: number;
+  changesLeft: number;
+  /** Digest of the manifest, 16 bytes. */
+  manifest: Uint8Array;
+  classes: ClassInfo[];
+  /** Handles that were evicted and whose ciphertext is not erased yet. */
+  residue: Uint8Array[];
+  /** Degraded sets that were accepted. */
+  accepted: number;
+  /** Live slots whose header does not verify. */
+  corrupt: number;
+}
+
+export interface Entry {
+  handle: Uint8Array;
+  label?: string;
+  usage: Usage;
+  tier: Tier;
+  /** POLICY_… bits; `readPolicy` in record.ts takes them apart. */
+  policy: number;
+  epoch: number;
+  origin: Origin;
+  slotClass: number;
+  /** Bytes of body. */
+  length: number;
+  /** Journal sequence of this version, and of the first one. */
+  sequence: number;
+  created: number;
+  /** Number of parts. */
+  parts: number;
+  custody: Custody;
+}
+
+export interface PartInfo {
+  kind: PartKind;
+  secret: boolean;
+  algorithm: number;
+  length: number;
+}
+
+/** One record without the content of its parts. */
+export interface Shown extends Omit<Entry, "parts"> {
+  parts: PartInfo[];
+}
+
+/** A record that was made or changed: its handle, and the journal sequence of its present version. */
+export interface Written {
+  handle: Uint8Array;
+  sequence: number;
+}
+
+export function readHello(fields: Fields): Hello {
+  return {
+    protocol: fields.uint(Key.Protocol),
+    format: fields.uint(Key.Format),
+    instance: fields.bytes(Key.Instance, 16),
+    state: fields.uint(Key.State, State.Rescue),
+    trapCode: fields.uint(Key.TrapCode),
+  };
+}
+
+export function readInfo(fields: Fields): Info {
+  return {
+    ...readHello(fields),
+    custody: fields.uint(Key.Custody, 3),
+    coreHash: fields.bytes(Key.CoreHash, 32),
+    uniqueId: fields.bytes(Key.UniqueId, 16),
+    board: fields.uint(Key.Board, 255),
+    ...(fields.has(Key.Classes) && { store: readStore(fields) }),
+  };
+}
+
+function readStore(fields: Fields): StoreInfo {
+  return {
+    epoch: fields.uint(Key.Epoch),
+    epochSet: fields.bool(Key.EpochSet),
+    sequence: fields.uint(Key.Sequence),
+    changesLeft: fields.uint(Key.ChangesLeft),
+    manifest: fields.bytes(Key.Manifest, 16),
+    classes: fields.array(Key.Classes, CLASSES_MAX).map((item) => readWhole(item, "info, class", readClass)),
+    residue: readHandles(fields.array(Key.Residue, SLOTS_MAX)),
+    accepted: fields.uint(Key.Accepted),
+    corrupt: fields.uint(Key.Corrupt, SLOTS_MAX),
+  };
+}
+
+function readClass(fields: Fields): ClassInfo {
+  return {
+    slotClass: fields.uint(Key.Class, CLASSES_MAX - 1),
+    slotSize: fields.uint(Key.SlotUnits, SLOTS_MAX) * UNIT,
+    blocks: fields.uint(Key.Blocks, SLOT_BLOCKS),
+    capacity: fields.uint(Key.Capacity, SLOTS_MAX),
+    live: fields.uint(Key.Live, SLOTS_MAX),
+    dirty: fields.uint(Key.Dirty, SLOTS_MAX),
+    leastErases: fields.uint(Key.EraseMin),
+    mostErases: fields.uint(Key.EraseMax),
+    erases: fields.uint(Key.EraseTotal),
+    putsLeft: fields.uint(Key.PutsLeft),
+  };
+}
+
+export function readEntry(fields: Fields): Entry {
+  return { ...readAttributes(fields), parts: fields.int(Key.Parts, 1, PARTS_MAX) };
+}
+
+/** An entry without what show and the others tell differently: its parts. */
+function readAttributes(fields: Fields): Omit<Entry, "parts"> {
+  return {
+    handle: fields.bytes(Key.Handle, HANDLE_SIZE),
+    ...(fields.has(Key.Label) && { label: fields.text(Key.Label, LABEL_MAX) }),
+    usage: fields.uint(Key.Usage, 7),
+    tier: fields.int(Key.Tier, 1, 2),
+    policy: fields.uint(Key.Policy, POLICY_MAX),
+    epoch: fields.uint(Key.Epoch),
+    origin: fields.int(Key.Origin, 1, 2),
+    slotClass: fields.uint(Key.Class, CLASSES_MAX - 1),
+    length: fields.uint(Key.Length, BODY_MAX),
+    sequence: fields.uint(Key.Sequence),
+    created: fields.uint(Key.Created),
+    custody: fields.int(Key.Custody, 1, 3),
+  };
+}
+
+/** The answer to show: what the parts are, instead of how many. */
+export function readShown(fields: Fields): Shown {
+  const parts = fields.array(Key.Parts, PARTS_MAX).map((item) => readWhole(item, "show, part", readPart));
+  return { ...readAttributes(fields), parts };
+}
+
+/** @returns the entries, oldest record first. */
+export function readEntries(fields: Fields): Entry[] {
+  const entries = fields.array(Key.Entries, SLOTS_MAX).map((item) => readWhole(item, fields.where, readEntry));
+  return entries.sort((a, b) => a.created - b.created);
+}
+
+function readPart(fields: Fields): PartInfo {
+  return {
+    kind: fields.int(Key.Kind, 1, 4),
+    secret: fields.uint(Key.Flags, 1) === 1,
+    algorithm: fields.int(Key.Algorithm, -0x80000000, 0x7fffffff),
+    length: fields.int(Key.Length, 1, BODY_MAX),
+  };
+}
+
+export function readWritten(fields: Fields): Written {
+  return { handle: fields.bytes(Key.Handle, HANDLE_SIZE), sequence: fields.uint(Key.Sequence) };
+}
+
+/** @returns each handle once, however often it was found */
+function readHandles(items: Value[]): Uint8Array[] {
+  const each = new Map<string, Uint8Array>();
+  for (const item of items) {
+    const handle = new Fields(new Map([[Key.Handle, item]]), "info, residue").bytes(Key.Handle, HANDLE_SIZE);
+    each.set(handle.join(), handle);
+  }
+  return [...each.values()];
+}
+
+/** Reads one map whole: fields that `read` does not ask for are refused. */
+export function readWhole<T>(item: Value, where: string, read: (fields: Fields) => T): T {
+  const fields = new Fields(item, where);
+  const result = read(fields);
+  fields.end();
+  return result;
+}

@@ -1,0 +1,75 @@
+/** Everything that can go wrong on the host, in six classes. Each message says what happened and what changed, `hint` what to do next. */
+import { Status } from "../../firmware/defs/status.js";
+import { STATUS_TEXT } from "./status-text.js";
+
+/** Base of all of ours. `code` is the class for programs, `exitCode` what the command line ends with. */
+export abstract class MbsError extends Error {
+  abstract readonly code: string;
+  readonly exitCode: number = 1;
+  readonly hint: string;
+
+  constructor(message: string, hint = "", options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.hint = hint;
+  }
+}
+
+/** The device refused or failed. `name` is the status's name, `detail` the number that came with it. */
+export class DeviceError extends MbsError {
+  readonly code = "device";
+
+  /** @param more `about` names what the request was for; `hint` replaces the general advice. */
+  constructor(
+    readonly status: Status,
+    readonly detail?: number,
+    more: { about?: string; hint?: string } = {},
+  ) {
+    const [sentence, hint] = STATUS_TEXT[status] ?? UNKNOWN;
+    const text = detail === undefined ? sentence : `${sentence} Detail: ${detail}.`;
+    super(more.about === undefined ? text : `${more.about}: ${text}`, more.hint ?? hint);
+    this.name = Status[status] ?? `Status${status}`;
+  }
+}
+
+const UNKNOWN = [
+  "The device answered a status that this mbs does not know.",
+  "Use an mbs as new as the firmware.",
+] as const;
+
+/** There is nobody at the other end (any more). */
+export class DisconnectedError extends MbsError {
+  readonly code = "disconnected";
+  override readonly exitCode = 3;
+
+  /** @param reason restarted: the device forgot the link. silent: it does not answer. closed: the port is gone or cannot be opened. */
+  constructor(
+    readonly reason: "restarted" | "silent" | "closed",
+    message: string,
+    hint = "",
+    options?: ErrorOptions,
+  ) {
+    super(message, hint, options);
+  }
+}
+
+/** The caller asked for something that makes no sense: a wrong argument, an ambiguous label. Nothing was sent. */
+export class UsageError extends MbsError {
+  readonly code = "usage";
+  override readonly exitCode = 2;
+}
+
+/** No record has the handle or label that was named. Nothing changed. */
+export class NotFoundError extends MbsError {
+  readonly code = "not-found";
+}
+
+/** The other end broke the protocol, or speaks another version of it. */
+export class ProtocolError extends MbsError {
+  readonly code = "protocol";
+}
+
+/** A file or the content of a file on this computer is not what is needed. */
+export class FileError extends MbsError {
+  readonly code = "file";
+}

@@ -1,0 +1,15 @@
+/** A byte stream to a device: what the link needs, and nothing else. tcp.ts and serial.ts make one; tests make their own. */
+export interface Transport {
+  /** What a person calls it: "tcp:127.0.0.1:4000", "/dev/ttyUSB0". */
+  readonly name: string;
+  /** Bits per second on the wire, ten of them a byte; absent: fast enough not to count. */
+  readonly bitRate?: number;
+  /** Resolves when the bytes were handed over. Answers may arrive before that. @throws DisconnectedError */
+  write(bytes: Uint8Array): Promise<void>;
+  /** Sets the one receiver of bytes; a later call replaces it. */
+  onData(receive: (bytes: Uint8Array) => void): void;
+  /** Sets the one listener for the end of the stream; a later call replaces it. Called at once when it has ended already. */
+  onClose(closed: (error?: Error) => void): void;
+  /** Ends the stream; a second call does nothing. */
+  close(): Promise<void>;
+}

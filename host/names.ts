@@ -1,0 +1,125 @@
+/** The words of the command line, manifests and JSON for the numbers of firmware/defs. */
+import { Custody } from "../firmware/defs/custody.js";
+import {
+  ALG_ED25519,
+  ALG_ES256,
+  ALG_ES384,
+  ALG_NONE,
+  ALG_PKCS8,
+  ALG_X509_DER,
+  ALG_X25519,
+  Origin,
+  PartKind,
+  POLICY_EXPORTABLE,
+  POLICY_PRESENCE_MASK,
+  POLICY_PRESENCE_SHIFT,
+  Presence,
+  Tier,
+  Usage,
+} from "../firmware/defs/record.js";
+import { State } from "../firmware/defs/wire.js";
+import { UsageError } from "./client/errors.js";
+
+/** A closed set of words, each for one number. */
+export class Words<T extends number> {
+  constructor(
+    /** What the words are about, for errors. */
+    readonly subject: string,
+    readonly table: readonly (readonly [T, string])[],
+  ) {}
+
+  get all(): string[] {
+    return this.table.map(([, word]) => word);
+  }
+
+  /** @returns the word, or the number in digits when it has none. */
+  word(number: number): string {
+    return this.table.find(([known]) => known === number)?.[1] ?? String(number);
+  }
+
+  /** @throws UsageError that lists the words */
+  number(word: string): T {
+    const found = this.table.find(([, known]) => known === word);
+    if (found === undefined) throw new UsageError(`${this.subject}: expected ${this.all.join(", ")}; got "${word}".`);
+    return found[0];
+  }
+}
+
+export const USAGES = new Words<Usage>("usage", [
+  [Usage.Opaque, "opaque"],
+  [Usage.Raw, "raw"],
+  [Usage.SshSig, "sshsig"],
+  [Usage.SshUserAuth, "ssh-userauth"],
+  [Usage.Note, "note"],
+  [Usage.Attest, "attest"],
+  [Usage.Agree, "agree"],
+  [Usage.Certificate, "certificate"],
+]);
+
+/** Temp is missing because it is never stored. */
+export const TIERS = new Words<Tier>("tier", [
+  [Tier.Private, "private"],
+  [Tier.Public, "public"],
+]);
+
+export const ORIGINS = new Words<Origin>("origin", [
+  [Origin.Generated, "generated"],
+  [Origin.Imported, "imported"],
+]);
+
+export const PRESENCES = new Words<Presence>("presence", [
+  [Presence.Never, "never"],
+  [Presence.Cached, "cached"],
+  [Presence.Each, "each"],
+]);
+
+export const CUSTODIES = new Words<Custody>("custody", [
+  [Custody.Device, "device"],
+  [Custody.Injected, "injected"],
+  [Custody.Simulated, "simulated"],
+]);
+
+export const KINDS = new Words<PartKind>("kind", [
+  [PartKind.Signing, "signing key"],
+  [PartKind.Agreement, "key agreement"],
+  [PartKind.Chain, "certificate chain"],
+  [PartKind.Opaque, "opaque"],
+]);
+
+export const ALGORITHMS = new Words<number>("algorithm", [
+  [ALG_NONE, "none"],
+  [ALG_ED25519, "Ed25519"],
+  [ALG_ES256, "ES256"],
+  [ALG_ES384, "ES384"],
+  [ALG_X25519, "X25519"],
+  [ALG_X509_DER, "X.509"],
+  [ALG_PKCS8, "PKCS#8"],
+]);
+
+export const STATES = new Words<State>("state", [
+  [State.Blank, "blank"],
+  [State.Provisioning, "provisioning"],
+  [State.Ready, "ready"],
+  [State.Degraded, "degraded"],
+  [State.ReadOnly, "read-only"],
+  [State.CustodyDamaged, "custody damaged"],
+  [State.WrongVersion, "wrong version"],
+  [State.Rescue, "rescue"],
+]);
+
+export interface Policy {
+  exportable: boolean;
+  presence: Presence;
+}
+
+/** @returns the policy byte, and `readPolicy` the reverse. */
+export function makePolicy(policy: Policy): number {
+  return (policy.exportable ? POLICY_EXPORTABLE : 0) | (policy.presence << POLICY_PRESENCE_SHIFT);
+}
+
+export function readPolicy(byte: number): Policy {
+  return {
+    exportable: (byte & POLICY_EXPORTABLE) !== 0,
+    presence: (byte & POLICY_PRESENCE_MASK) >> POLICY_PRESENCE_SHIFT,
+  };
+}

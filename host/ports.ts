@@ -1,0 +1,87 @@
+/** Which port to talk to, and how one is written: tcp:HOST:PORT, or the path of a serial port. Order: --port, MBS_PORT, config, the only one found. */
+import { readdir } from "node:fs/promises";
+import { isIP } from "node:net";
+import { UsageError } from "./client/errors.js";
+import { openSerial } from "./client/serial.js";
+import { openTcp } from "./client/tcp.js";
+import type { Transport } from "./client/transport.js";
+
+export type Port = { kind: "tcp"; host: string; port: number } | { kind: "serial"; path: string };
+
+/** Where the name of a port may come from, in order. */
+export interface PortSources {
+  option?: string | undefined;
+  environment?: string | undefined;
+  config?: string | undefined;
+  /** Told of an environment variable that is ignored. */
+  warn: (text: string) => void;
+  /** Looks for devices. Default: listPorts. */
+  list?: () => Promise<string[]>;
+}
+
+const EXPECTED =
+  "expected tcp:HOST:PORT, such as tcp:127.0.0.1:7420, or the path of a serial port, such as /dev/ttyUSB0";
+
+/** @throws UsageError */
+export function parsePort(text: string): Port {
+  const tcp = /^tcp:(?:\[([^\]]+)\]|([^:[\]]+)):(\d{1,5})$/.exec(text);
+  if (tcp !== null) {
+    const port = Number(tcp[3]);
+    if (port >= 1 && port <= 0xffff) return { kind: "tcp", host: (tcp[1] ?? tcp[2])!, port };
+  } else if (!text.startsWith("tcp:") && (text.includes("/") || /^COM\d+$/.test(text))) {
+    return { kind: "serial", path: text };
+  }
+  throw new UsageError(`Port: ${EXPECTED}; got "${text}".`);
+}
+
+/** @throws UsageError when no port is named and not exactly one device is found */
+export async function choosePort(sources: PortSources): Promise<Port> {
+  if (sources.option !== undefined) return parsePort(sources.option);
+  if (sources.environment) {
+    try {
+      return parsePort(sources.environment);
+    } catch (error) {
+      sources.warn(`MBS_PORT is ignored: ${(error as Error).message}`);
+    }
+  }
+  if (sources.config !== undefined) return parsePort(sources.config);
+  const found = await (sources.list ?? listPorts)();
+  if (found.length === 1) return { kind: "serial", path: found[0]! };
+  const what = found.length === 0 ? "No device was found." : `${found.length} devices were found: ${found.join(", ")}.`;
+  throw new UsageError(
+    what,
+    "Name one: --port PORT, MBS_PORT, or `mbs config set port PORT`. Without a board: `mbs board run`.",
+  );
+}
+
+/** Opens a port. @param remote lets TCP leave this computer: nothing on the link is encrypted
+ *  @throws UsageError for another computer without `remote`, DisconnectedError when it does not open */
+export async function openPort(port: Port, remote = false): Promise<Transport> {
+  if (port.kind === "serial") return openSerial(port.path);
+  if (!remote && !isLoopback(port.host)) {
+    throw new UsageError(
+      `${port.host} is not this computer, and nothing on the link is encrypted.`,
+      "Use an SSH tunnel to it, or say --allow-remote.",
+    );
+  }
+  return openTcp(port.host, port.port);
+}
+
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
+}
+
+/** @returns the serial ports that a board may be at: those of USB adapters */
+export async function listPorts(): Promise<string[]> {
+  try {
+    const { SerialPort } = await import("serialport");
+    const ports = await SerialPort.list();
+    return ports
+      .filter(({ vendorId, path }) => vendorId !== undefined || /^COM\d+$/.test(path))
+      .map(({ path }) => path);
+  } catch {
+    // without udevadm the package cannot list; the names say enough
+    const names = await readdir("/dev").catch(() => []);
+    return names.filter((name) => /^tty(USB|ACM)\d+$/.test(name)).map((name) => `/dev/${name}`);
+  }
+}

@@ -1,0 +1,227 @@
+/** Builds everything into build/ and dist/: core.wasm, the C header of the definitions, the firmware of the
+ *  EK-RA6M5, wasm3 for the host, and the TypeScript. A step whose inputs have not changed is skipped. `--no-tsc`
+ *  leaves out the last one. wasm3's sources come from the npm package react-native-webassembly and must have the
+ *  hashes in board/ek-ra6m5/wasm3.sha256. */
+import { execFileSync, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+process.chdir(root);
+const WASM3 = "node_modules/react-native-webassembly/cpp";
+const BOARD = "board/ek-ra6m5";
+const ARENA = 200 * 1024;
+
+const INTERPRETER = ["bind", "code", "compile", "core", "env", "exec", "function", "module", "parse"];
+const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
+const INCLUDE = ["-Ibuild", "-Iboard", `-I${BOARD}`, `-isystem${WASM3}`];
+// no floats, no message texts, small stacks: what the core needs, and the same on board and host
+const WASM3_FLAGS = [
+  "-DNDEBUG",
+  "-Dd_m3HasFloat=0",
+  "-Dd_m3VerboseErrorMessages=0",
+  "-Dd_m3MaxFunctionStackHeight=256",
+  "-Dd_m3MaxConstantTableSize=120",
+];
+const ARM_FLAGS = [
+  ...["-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16", "-Os", "-g"],
+  ...["-ffunction-sections", "-fdata-sections", `-ffile-prefix-map=${root}=.`],
+  ...[`-Dd_m3FixedHeap=${ARENA}`, "-Dd_m3CodePageAlignSize=1024"],
+];
+const HOST_FLAGS = ["-O2", "-fPIC", "-fvisibility=hidden", `-ffile-prefix-map=${root}=.`];
+
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+
+/** Files below a folder whose names end so. */
+function filesIn(folder, ...endings) {
+  return readdirSync(folder, { recursive: true })
+    .map((name) => join(folder, name))
+    .filter((file) => endings.some((ending) => file.endsWith(ending)))
+    .sort();
+}
+
+const stampFile = "build/stamps.json";
+const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
+
+/** Runs `work` unless the outputs exist and were made from the same inputs and by this script. */
+async function step(name, inputs, outputs, work) {
+  const hash = createHash("sha256");
+  for (const file of ["scripts/build.mjs", "package-lock.json", ...inputs])
+    hash.update(`${file}\0`).update(readFileSync(file));
+  const stamp = hash.digest("hex");
+  if (stamps[name] === stamp && outputs.every((file) => existsSync(file))) return;
+  delete stamps[name];
+  await work();
+  for (const file of outputs.filter((one) => /\.(wasm|elf|so)$/.test(one))) {
+    const bytes = readFileSync(file);
+    console.log(`${file}  ${bytes.length} bytes  sha256 ${sha256(bytes)}`);
+  }
+  stamps[name] = stamp;
+  writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
+}
+
+/** Runs a program; rejects with its name when it fails (what it prints goes to the terminal). */
+function run(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: "inherit" });
+    child.on("error", (error) =>
+      reject(error.code === "ENOENT" ? new Error(`${program} is not installed; run: npm run setup`) : error),
+    );
+    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`${program} failed (exit ${code})`))));
+  });
+}
+
+/** Compiles `[source, flags]` pairs into a folder, two at a time.
+ *  @returns {Promise<string[]>} the object files */
+async function compile(compiler, folder, sources) {
+  mkdirSync(folder, { recursive: true });
+  const queue = sources.map(([source, flags]) => {
+    const object = join(folder, `${source.split("/").at(-1).replace(/\.c$/, "")}.o`);
+    return { object, args: [...flags, "-c", source, "-o", object] };
+  });
+  const objects = queue.map((one) => one.object);
+  const worker = async () => {
+    for (let one = queue.shift(); one; one = queue.shift()) await run(compiler, one.args);
+  };
+  await Promise.all([worker(), worker()]);
+  return objects;
+}
+
+function checkInterpreter() {
+  for (const line of readFileSync(`${BOARD}/wasm3.sha256`, "utf8").trim().split("\n")) {
+    const [expected, name] = line.split(/\s+/);
+    const found = sha256(readFileSync(join(WASM3, name)));
+    if (found !== expected)
+      throw new Error(
+        `${WASM3}/${name}: expected sha256 ${expected}, came ${found}; run npm ci, or review it and ${BOARD}/wasm3.sha256`,
+      );
+  }
+}
+
+async function buildCore() {
+  await run(process.execPath, ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"]);
+  const wasm = readFileSync("build/core.wasm");
+  const hash = sha256(wasm);
+  writeFileSync("build/core.json", `${JSON.stringify({ sha256: hash, bytes: wasm.length })}\n`);
+  const array = (bytes) =>
+    bytes
+      .toString("hex")
+      .replace(/../g, "0x$&,")
+      .replace(/(.{120})/g, "$1\n");
+  writeFileSync(
+    "build/core_wasm.c",
+    `/* Generated from core.wasm by scripts/build.mjs. */
+#include "core_wasm.h"
+const uint8_t core_wasm[] = {
+${array(wasm)}
+};
+const uint32_t core_wasm_size = sizeof core_wasm;
+const uint8_t core_wasm_sha256[32] = {
+${array(Buffer.from(hash, "hex"))}
+};
+`,
+  );
+}
+
+const interpreterSources = (flags) => INTERPRETER.map((name) => [`${WASM3}/m3_${name}.c`, flags]);
+
+async function buildInterpreter() {
+  checkInterpreter();
+  await compile(
+    "arm-none-eabi-gcc",
+    "build/arm",
+    interpreterSources([...ARM_FLAGS, ...WASM3_FLAGS, "-std=gnu11", "-w"]),
+  );
+}
+
+async function buildFirmware() {
+  const own = [...filesIn(BOARD, ".c"), "build/core_wasm.c"];
+  const flags = [...ARM_FLAGS, ...WASM3_FLAGS, ...WARNINGS, ...INCLUDE];
+  const objects = await compile(
+    "arm-none-eabi-gcc",
+    "build/arm",
+    own.map((source) => [source, flags]),
+  );
+  const elf = "build/ek-ra6m5.elf";
+  await run("arm-none-eabi-gcc", [
+    ...ARM_FLAGS,
+    ...[
+      "-nostartfiles",
+      "--specs=nano.specs",
+      "-Wl,--gc-sections",
+      "-Wl,--fatal-warnings",
+      "-Wl,--no-warn-rwx-segments",
+    ],
+    ...["-T", `${BOARD}/ek-ra6m5.ld`, "-Wl,-Map=build/ek-ra6m5.map", "-o", elf],
+    ...[...objects, ...INTERPRETER.map((name) => `build/arm/m3_${name}.o`)],
+  ]);
+  await checkFirmware(elf);
+}
+
+/** The gates: memory, tail calls, functions in RAM, budgets. */
+async function checkFirmware(elf) {
+  const { missingTailCalls, outsideMemory, ramReachesFlash, readElf } = await import("./check-elf.mjs");
+  const { measure, overBudget } = await import("./size.mjs");
+  const bytes = readFileSync(elf);
+  const listing = (...args) =>
+    execFileSync("arm-none-eabi-objdump", ["-d", ...args, elf], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const complaints = [
+    ...outsideMemory(readElf(bytes)),
+    ...missingTailCalls(listing("-j", ".text")),
+    ...ramReachesFlash(listing("-j", ".data")),
+    ...overBudget(measure(readFileSync("build/core.wasm"), bytes)),
+  ];
+  if (complaints.length > 0) throw new Error(`${elf} is refused:\n  ${complaints.join("\n  ")}`);
+}
+
+async function buildHost() {
+  checkInterpreter();
+  const flags = [...HOST_FLAGS, ...WASM3_FLAGS];
+  const objects = await compile("gcc", "build/host", [
+    ...interpreterSources([...flags, "-std=gnu11", "-w"]),
+    [`${WASM3}/m3_info.c`, [...flags, "-std=gnu11", "-w"]], // m3_FreeRuntime needs it
+    ...[`${BOARD}/wasm3_glue.c`, "board/host/wasm3_host.c"].map((source) => [
+      source,
+      [...flags, ...WARNINGS, ...INCLUDE],
+    ]),
+  ]);
+  await run("gcc", ["-shared", "-Wl,-z,defs", "-o", "build/wasm3-host.so", ...objects]);
+}
+
+async function main() {
+  mkdirSync("build", { recursive: true });
+  const defs = filesIn("firmware/defs", ".ts");
+  const wasm3 = [...filesIn(WASM3, ".c", ".h"), `${BOARD}/wasm3.sha256`];
+  const board = [...filesIn("board", ".c", ".h", ".ld"), "build/defs.h"];
+
+  await step(
+    "core",
+    [...filesIn("firmware", ".ts"), "asconfig.json"],
+    ["build/core.wasm", "build/core_wasm.c"],
+    buildCore,
+  );
+  await step("defs", [...defs, "scripts/gen-defs.mjs"], ["build/defs.h"], async () =>
+    (await import("./gen-defs.mjs")).genDefs(),
+  );
+  const objects = INTERPRETER.map((name) => `build/arm/m3_${name}.o`);
+  await step("interpreter", wasm3, objects, buildInterpreter);
+  const gates = ["scripts/check-elf.mjs", "scripts/size.mjs"];
+  await step("firmware", [...board, ...wasm3, ...gates, "build/core_wasm.c"], ["build/ek-ra6m5.elf"], buildFirmware);
+  await step("host", [...board, ...wasm3], ["build/wasm3-host.so"], buildHost);
+  if (process.argv.includes("--no-tsc")) return;
+  const sources = ["board", "host", "scripts", "test"]
+    .filter(existsSync)
+    .flatMap((folder) => filesIn(folder, ".ts", ".mts"));
+  await step("tsc", [...defs, ...sources, "tsconfig.json"], ["dist"], () =>
+    run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]),
+  );
+}
+
+try {
+  await main();
+} catch (error) {
+  console.error(`build: ${error.message}`);
+  process.exitCode = 1;
+}

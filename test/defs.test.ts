@@ -1,0 +1,276 @@
+/** firmware/defs against SPEC.md and against the C header made from it: each format is said once and means one thing. */
+import { readFileSync } from "node:fs";
+import { describe, expect, it } from "vitest";
+import * as boundary from "../firmware/defs/boundary.js";
+import * as custody from "../firmware/defs/custody.js";
+import * as journal from "../firmware/defs/journal.js";
+import * as link from "../firmware/defs/link.js";
+import * as medium from "../firmware/defs/medium.js";
+import * as record from "../firmware/defs/record.js";
+import * as slot from "../firmware/defs/slot.js";
+import * as status from "../firmware/defs/status.js";
+import * as wire from "../firmware/defs/wire.js";
+
+type Extent = { offset: number; size: number };
+type Row = Extent & { name: string };
+
+const spec = readFileSync(new URL("../firmware/SPEC.md", import.meta.url), "utf8");
+const number = (text: string) => Number(text.replace(/,/g, ""));
+
+/** Text of SPEC.md § `section`, up to the next heading. */
+function text(section: number): string {
+  const found = spec.split(/^## /m).find((part) => part.startsWith(`${section}. `));
+  if (found === undefined) throw new Error(`SPEC.md has no section ${section}`);
+  return found;
+}
+
+/** Rows of the layout tables in a text: those that begin with an offset and a size. */
+function rows(lines: string): Row[] {
+  return lines
+    .split("\n")
+    .filter((line) => /^\| *\d/.test(line))
+    .map((line) => {
+      const cells = line.split("|").map((cell) => cell.trim());
+      const [, offset = "", size = "", name = ""] = cells;
+      return { offset: number(offset), size: number(size), name: name.replace(/`/g, "") };
+    });
+}
+
+/** Constants of a module whose name has `_OFF_` in it. */
+function offsets(module: object): object {
+  return Object.fromEntries(Object.entries(module).filter(([name]) => name.includes("_OFF_")));
+}
+
+/** The same out of a table; rows without a name are filling. */
+function named(table: Row[]): object {
+  return Object.fromEntries(table.filter((row) => row.name !== "").map((row) => [row.name, row.offset]));
+}
+
+/** Members of an enum, without the reverse names that TypeScript adds. */
+function members(numbers: object): [string, number][] {
+  return Object.entries(numbers).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+}
+
+/** Where each row ends, behind the start; equal to begins() exactly when nothing overlaps and nothing is left out. */
+function ends(table: Extent[]): number[] {
+  return [0, ...table.map((row) => row.offset + row.size)];
+}
+
+/** Where each row begins, and the end of the whole. */
+function begins(table: Extent[], size: number): number[] {
+  return [...table.map((row) => row.offset), size];
+}
+
+const layouts = [
+  { section: 3, name: "custody place", module: custody, size: custody.CUSTODY_PLACE },
+  { section: 4, name: "slot header", module: slot, size: slot.HEADER_SIZE },
+  { section: 5, name: "journal place", module: journal, size: journal.JOURNAL_PLACE },
+  { section: 6, name: "part header", module: record, size: record.PART_HEADER },
+  { section: 8, name: "frame header", module: link, size: link.FRAME_HEADER },
+];
+
+describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size }) => {
+  const table = rows(text(section));
+
+  it("names every offset constant with its value, and no other", () => {
+    expect(named(table)).toEqual(offsets(module));
+  });
+
+  it("leaves no gap and no overlap, and ends with the last byte", () => {
+    expect(ends(table)).toEqual(begins(table, size));
+  });
+
+  it("would not pass with a row lost, moved, or of another size", () => {
+    const last = table.at(-1)!;
+    const lost = table.slice(0, -1);
+    expect(named(lost)).not.toEqual(offsets(module));
+    expect(ends(lost)).not.toEqual(begins(lost, size));
+    expect(named([...lost, { ...last, offset: last.offset + 1 }])).not.toEqual(offsets(module));
+    const larger = [...lost, { ...last, size: last.size + 1 }];
+    expect(ends(larger)).not.toEqual(begins(larger, size));
+  });
+});
+
+describe("the data-flash map of SPEC §2", () => {
+  const areas = ["CUSTODY", "OPERATORS", "JOURNAL", "CLAIMS", "REFUSALS", "SEED", "LEDGER"] as const;
+  const values = new Map(Object.entries(medium));
+  const constants = areas.map((area) => ({
+    offset: values.get(`${area}_OFFSET`) ?? Number.NaN,
+    size: values.get(`${area}_SIZE`) ?? Number.NaN,
+    name: area.toLowerCase(),
+  }));
+  // the third column begins with the words of the area
+  const words: Record<string, string> = {
+    refusals: "refusal counters",
+    seed: "entropy seed",
+    ledger: "ledger frontier",
+  };
+  const table = rows(text(2));
+
+  it("has the areas of medium.ts in order, with offset and size", () => {
+    const said = table.map(({ offset, size }) => ({ offset, size }));
+    expect(said).toEqual(constants.map(({ offset, size }) => ({ offset, size })));
+    table.forEach((row, i) => {
+      const area = constants[i]?.name ?? "";
+      expect(row.name.startsWith(words[area] ?? area), `row ${i} is ${row.name}`).toBe(true);
+    });
+  });
+
+  it("has every area that medium.ts declares", () => {
+    const declared = Object.keys(medium).filter((name) => name.endsWith("_OFFSET"));
+    expect(declared).toEqual(areas.map((area) => `${area}_OFFSET`));
+  });
+
+  it("fills the data flash without gaps, in whole erase blocks", () => {
+    expect(ends(constants)).toEqual(begins(constants, medium.DATA_SIZE));
+    for (const area of constants) expect(area.size % medium.DATA_BLOCK, area.name).toBe(0);
+  });
+
+  it("gives each area room for exactly the places that it says", () => {
+    for (const row of table) {
+      const places = row.name.match(/(\d+) places of (\d+)/);
+      if (places) expect(number(places[1]!) * number(places[2]!), row.name).toBe(row.size);
+    }
+    expect(medium.CUSTODY_SIZE).toBe(custody.CUSTODY_COPIES * custody.CUSTODY_PLACE);
+    expect(medium.JOURNAL_SIZE).toBe(journal.JOURNAL_PLACES * journal.JOURNAL_PLACE);
+  });
+
+  it("tells the erase blocks and program units of the regions as medium.ts has them", () => {
+    const region = (name: string) => {
+      const line = text(2)
+        .split("\n")
+        .find((row) => row.startsWith(`| \`${name}\``));
+      return line?.split("|").slice(3, 5).map(number);
+    };
+    expect(region("Slots")).toEqual([medium.SLOT_BLOCK, medium.UNIT]);
+    expect(region("Data")).toEqual([medium.DATA_BLOCK, medium.DATA_UNIT]);
+    expect(region("Custody")).toEqual([medium.DATA_BLOCK, medium.DATA_UNIT]);
+  });
+});
+
+describe("the constants among themselves", () => {
+  it("let the MAC of custody place, header and journal body cover everything before it", () => {
+    expect(custody.CUSTODY_OFF_MAC + 16).toBe(custody.CUSTODY_PLACE);
+    expect(slot.HEADER_OFF_MAC + 16).toBe(slot.HEADER_SIZE);
+    expect(journal.BODY_OFF_MAC + 16).toBe(journal.BODY_OFF_SETTLED);
+    expect(journal.BODY_OFF_SETTLED + medium.DATA_UNIT).toBe(journal.JOURNAL_PLACE);
+  });
+
+  it("place journal intent, body and settled word in units of their own", () => {
+    for (const offset of [journal.INTENT_SIZE, journal.BODY_OFF_LIVE, journal.BODY_OFF_SETTLED])
+      expect(offset % medium.DATA_UNIT).toBe(0);
+    expect(journal.INTENT_OFF_CHECK + 8).toBe(journal.INTENT_SIZE);
+    expect(journal.INTENT_SIZE).toBe(journal.BODY_OFF_LIVE);
+    expect(journal.JOURNAL_PLACE % medium.DATA_BLOCK).toBe(0);
+  });
+
+  it("give the bitmaps a bit for every slot, and the erase counts a number for every block", () => {
+    expect((journal.BODY_OFF_DIRTY - journal.BODY_OFF_LIVE) * 8).toBe(record.SLOTS_MAX);
+    expect((journal.BODY_OFF_ERASES - journal.BODY_OFF_DIRTY) * 8).toBe(record.SLOTS_MAX);
+    expect(journal.BODY_OFF_OPERATORS - journal.BODY_OFF_ERASES).toBe(medium.SLOT_BLOCKS * 2);
+  });
+
+  it("make the slot header one program unit and blocks whole units", () => {
+    expect(slot.HEADER_SIZE).toBe(medium.UNIT);
+    expect(medium.SLOT_BLOCK % medium.UNIT).toBe(0);
+  });
+
+  it("keep room for the geometry of every class", () => {
+    expect(custody.CUSTODY_OFF_GEOMETRY + record.CLASSES_MAX * custody.GEOMETRY_SIZE).toBeLessThanOrEqual(
+      custody.CUSTODY_OFF_MAC,
+    );
+  });
+
+  it("make the largest body fill the largest slot", () => {
+    expect(record.BODY_MAX).toBe(medium.SLOT_BLOCK - slot.HEADER_SIZE);
+  });
+
+  it("make a full frame of header, payload and CRC, which fits into the window with its COBS bytes", () => {
+    expect(link.FRAME_MAX).toBe(link.FRAME_HEADER + link.PAYLOAD_MAX + link.FRAME_CRC);
+    expect(link.FRAME_MAX + Math.ceil(link.FRAME_MAX / 254) + 1).toBeLessThanOrEqual(boundary.TX_SIZE);
+  });
+
+  it("let one message hold the largest record with all its attributes", () => {
+    const attributes = record.HANDLE_SIZE + record.TOKEN_SIZE + record.LABEL_MAX + 128;
+    expect(link.MESSAGE_MAX).toBeGreaterThanOrEqual(record.BODY_MAX + attributes);
+  });
+
+  it("keep the windows apart", () => {
+    expect(boundary.RX_OFFSET + boundary.RX_SIZE).toBeLessThanOrEqual(boundary.TX_OFFSET);
+  });
+
+  it("make POLICY_MAX the largest policy with a valid presence", () => {
+    expect((record.Presence.Each << record.POLICY_PRESENCE_SHIFT) | record.POLICY_EXPORTABLE).toBe(record.POLICY_MAX);
+  });
+});
+
+describe("Status", () => {
+  const numbers = members(status.Status);
+
+  it("gives every status a number of its own", () => {
+    expect(new Set(numbers.map(([, value]) => value)).size).toBe(numbers.length);
+  });
+
+  it("has 0 for success alone and a negative number inside a group for all others", () => {
+    for (const [name, value] of numbers) {
+      if (name === "Ok") expect(value).toBe(0);
+      else expect(value < 0 && value > -64, `${name} = ${value}`).toBe(true);
+    }
+  });
+
+  it("says behind every status what happened", () => {
+    const source = readFileSync(new URL("../firmware/defs/status.ts", import.meta.url), "utf8");
+    for (const [name] of numbers) expect(source, name).toMatch(new RegExp(`\\*/\\n  ${name} = `));
+  });
+
+  it("keeps the groups together: caller, state, medium, integrity", () => {
+    const source = readFileSync(new URL("../firmware/defs/status.ts", import.meta.url), "utf8");
+    const body = source.slice(source.indexOf("export enum Status {"));
+    const groups = body.split(/\n\n/).map((group) => [...group.matchAll(/^ {2}\w+ = (-?\d+),/gm)].map((m) => +m[1]!));
+    expect(groups.map((group) => group[0])).toEqual([0, -1, -16, -32, -48]);
+    groups.forEach((group, i) => {
+      const floor = [0, -15, -31, -47, -63][i]!;
+      for (const value of group) expect(value).toBeGreaterThanOrEqual(floor);
+      expect(group).toEqual([...group].sort((a, b) => b - a));
+    });
+  });
+});
+
+describe("SPEC §9", () => {
+  const text9 = text(9);
+
+  it("lists every command with its number, and no other", () => {
+    const said = [...text9.matchAll(/^\| (\w+) (\d+) \|/gm)].map((m) => [m[1], Number(m[2])]);
+    expect(Object.fromEntries(said)).toEqual(Object.fromEntries(members(wire.Command)));
+  });
+
+  it("gives every key a number of its own", () => {
+    const keys = members(wire.Key);
+    expect(new Set(keys.map(([, value]) => value)).size).toBe(keys.length);
+  });
+});
+
+describe("build/defs.h", () => {
+  const modules = [boundary, custody, journal, link, medium, record, slot, status, wire];
+  const capitals = (name: string) => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase();
+  const expected = modules.flatMap((module) =>
+    Object.entries(module).flatMap(([name, value]): [string, number][] => {
+      if (typeof value === "number") return [[`MBS_${name}`, value]];
+      const prefix = name === "Status" ? "MBS" : `MBS_${capitals(name)}`;
+      return members(value).map(([member, number]) => [`${prefix}_${capitals(member)}`, number]);
+    }),
+  );
+  const defined = () => {
+    const header = readFileSync(new URL("../build/defs.h", import.meta.url), "utf8");
+    return [...header.matchAll(/^#define (MBS_\w+) \(?(-?\d+)u?\)?$/gm)].map((m) => [m[1], Number(m[2])]);
+  };
+
+  it("gives C every constant under a name of its own", () => {
+    expect(new Set(expected.map(([name]) => name)).size).toBe(expected.length);
+  });
+
+  it("has the same names and values as firmware/defs, and no other", () => {
+    expect(Object.fromEntries(defined())).toEqual(Object.fromEntries(expected));
+    expect(defined().length).toBe(expected.length);
+  });
+});

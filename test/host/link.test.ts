@@ -1,0 +1,229 @@
+/** The link against a mock device, over good and bad wires. SPEC.md §8. */
+import { describe, expect, it } from "vitest";
+import { FrameType, MESSAGE_MAX, PAYLOAD_MAX } from "../../firmware/defs/link.js";
+import { DisconnectedError, ProtocolError } from "../../host/client/errors.js";
+import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
+import { Link } from "../../host/client/link.js";
+import { type Faults, MockDevice, type MockOptions, MockWire } from "./mock-device.js";
+import { random } from "./random.js";
+import { VirtualTime } from "./virtual-time.js";
+
+function setUp(options: Partial<MockOptions> = {}) {
+  const time = new VirtualTime();
+  const device = new MockDevice(time, {
+    answer: (request) => Buffer.concat([Buffer.from("re: "), request]),
+    ...options,
+  });
+  const wire = new MockWire(time, device);
+  return { time, device, wire, open: () => Link.open(wire, { clock: time }) };
+}
+
+function frames(sent: Uint8Array[]): Frame[] {
+  const got: Frame[] = [];
+  const deframer = new Deframer();
+  for (const bytes of sent) deframer.push(bytes, (frame) => got.push(frame));
+  return got;
+}
+
+const text = (length: number) => Buffer.from(Array.from({ length }, (_, i) => i % 251));
+const reply = (request: Uint8Array) => Buffer.concat([Buffer.from("re: "), request]);
+
+describe("Link", () => {
+  it.each([
+    0,
+    1,
+    PAYLOAD_MAX - 5,
+    PAYLOAD_MAX - 4,
+    PAYLOAD_MAX - 3,
+    PAYLOAD_MAX,
+    PAYLOAD_MAX + 1,
+    3 * PAYLOAD_MAX,
+    MESSAGE_MAX - 4,
+  ])("carries a message of %i bytes and its answer", async (length) => {
+    const { device, open } = setUp();
+    const link = await open();
+    for (const round of [1, 2]) {
+      expect(await link.exchange(text(length))).toEqual(reply(text(length)));
+      expect(device.requests).toHaveLength(round);
+    }
+  });
+
+  it("goes on through the wrap of the sequence number", async () => {
+    const { device, open } = setUp();
+    const link = await open();
+    for (let round = 0; round < 0x10002; round++) await link.exchange(Uint8Array.of(round & 0xff));
+    expect(device.requests).toHaveLength(0x10002);
+  });
+
+  it("carries every message once and in order over a wire that drops, doubles, delays and damages frames", async () => {
+    const { below, seed } = random();
+    const { device, wire, time } = setUp({ work: () => (below(4) === 0 ? 1 + below(3000) : 0) });
+    const faults: Faults = (bytes) => {
+      const what = below(12);
+      if (what === 0) return [];
+      if (what === 1)
+        return [
+          { after: 0, bytes },
+          { after: below(2500), bytes },
+        ];
+      if (what === 2) return [{ after: below(2500), bytes }];
+      if (what === 3) return [{ after: 0, bytes: bytes.map((byte) => (below(200) === 0 ? below(256) : byte)) }];
+      return [{ after: 0, bytes }];
+    };
+    wire.faults = faults;
+    const link = await Link.open(wire, { clock: time, retransmissions: 100 });
+    const sent: Uint8Array[] = [];
+    for (let round = 0; round < 300; round++) {
+      const request = Buffer.concat([Buffer.from([round >> 8, round & 0xff]), text(below(4000))]);
+      sent.push(request);
+      expect(Buffer.compare(await link.exchange(request), reply(request)), seed).toBe(0);
+    }
+    expect(device.requests.length, seed).toBe(sent.length);
+    expect(
+      device.requests.every((request, i) => Buffer.compare(request, sent[i]!) === 0),
+      seed,
+    ).toBe(true);
+  });
+
+  it("sends a lost frame again byte for byte, five times, and then calls the device silent", async () => {
+    const { wire, open, time } = setUp();
+    const link = await open();
+    wire.sent.length = 0;
+    wire.faults = () => [];
+    await expect(link.exchange(text(5))).rejects.toMatchObject({
+      name: "DisconnectedError",
+      reason: "silent",
+      exitCode: 3,
+    });
+    expect(wire.sent).toHaveLength(6);
+    for (const bytes of wire.sent) expect(bytes).toEqual(wire.sent[0]);
+    expect(time.now).toBe(6000);
+    await expect(link.exchange(text(5))).rejects.toThrow(DisconnectedError);
+    expect(wire.sent).toHaveLength(6);
+  });
+
+  it("waits as long as Busy says, and sends nothing meanwhile", async () => {
+    const { wire, open, time } = setUp({ work: () => 20_000 });
+    const link = await open();
+    wire.sent.length = 0;
+    await link.exchange(text(5));
+    expect(time.now).toBe(20_000);
+    expect(wire.sent).toHaveLength(1);
+  });
+
+  it("asks again after Busy when the answer got lost", async () => {
+    const { wire, open, device } = setUp({ work: () => 3000 });
+    const link = await open();
+    let lost = false;
+    wire.faults = (bytes, direction) => {
+      const answer = direction === "to host" && frames([bytes])[0]?.type === FrameType.Data;
+      if (!answer || lost) return [{ after: 0, bytes }];
+      lost = true;
+      return [];
+    };
+    expect(await link.exchange(text(5))).toEqual(reply(text(5)));
+    expect(device.requests).toHaveLength(1);
+  });
+
+  it("believes one Busy for each time that it asked, so that nobody can hold it for ever", async () => {
+    const { wire, open, time } = setUp();
+    const link = await open();
+    wire.faults = (bytes, direction) => {
+      const [frame] = frames([bytes]);
+      if (direction === "to host" || frame === undefined) return [];
+      const busy = { ...frame, type: FrameType.Busy, payload: Uint8Array.of(0xe8, 3, 0, 0) };
+      for (let i = 1; i < 1000; i++) time.after(i * 100, () => wire.inject(encodeFrame(busy)));
+      return [];
+    };
+    await expect(link.exchange(text(5))).rejects.toMatchObject({ reason: "silent" });
+    expect(time.now).toBeLessThanOrEqual(6 * 2100);
+  });
+
+  it("says that the device restarted when the link is not known any more, and a new link works", async () => {
+    const { device, open } = setUp();
+    const link = await open();
+    await link.exchange(text(5));
+    device.restart();
+    await expect(link.exchange(text(5))).rejects.toMatchObject({ reason: "restarted" });
+    const other = await open();
+    expect(await other.exchange(text(7))).toEqual(reply(text(7)));
+  });
+
+  it("ends at once when the port closes", async () => {
+    const { wire, open, time } = setUp({ work: () => 5000 });
+    const link = await open();
+    time.after(100, () => wire.cut());
+    await expect(link.exchange(text(5))).rejects.toMatchObject({ reason: "closed" });
+    expect(time.now).toBe(100);
+  });
+
+  it("ignores strays: other links, other sequences, other fragments, other types, noise", async () => {
+    const { wire, open } = setUp();
+    const link = await open();
+    wire.faults = (bytes, direction) => {
+      const [frame] = frames([bytes]);
+      if (direction === "to device" || frame === undefined) return [{ after: 0, bytes }];
+      const strays: Partial<Frame>[] = [
+        { link: frame.link ^ 1 },
+        { link: frame.link ^ 1, type: FrameType.Closed },
+        { link: frame.link ^ 1, type: FrameType.Busy, payload: new Uint8Array(99) },
+        { sequence: frame.sequence - 1 },
+        { index: frame.index + 1 },
+        { type: FrameType.Opened },
+        { type: 99 as FrameType },
+      ];
+      const noise = [text(300), Uint8Array.of(0, 0, 0)];
+      const forged = strays.map((change) => encodeFrame({ ...frame, payload: Uint8Array.of(1), ...change }));
+      return [...forged, ...noise, bytes].map((one) => ({ after: 0, bytes: one }));
+    };
+    expect(await link.exchange(text(5000))).toEqual(reply(text(5000)));
+  });
+
+  it.each<[string, (frame: Frame) => Frame]>([
+    ["an answer without end", (frame) => ({ ...frame, more: true, payload: new Uint8Array(PAYLOAD_MAX) })],
+    ["a short fragment that is not the last", (frame) => ({ ...frame, more: true, payload: new Uint8Array(10) })],
+    ["Busy of the wrong length", (frame) => ({ ...frame, type: FrameType.Busy, payload: new Uint8Array(3) })],
+    ["Busy for a day", (frame) => ({ ...frame, type: FrameType.Busy, payload: Uint8Array.of(0, 0x5c, 0x26, 5) })],
+    ["Overflow", (frame) => ({ ...frame, type: FrameType.Overflow })],
+  ])("refuses %s with ProtocolError", async (_, forge) => {
+    const { wire, open } = setUp();
+    const link = await open();
+    wire.faults = (bytes, direction) => {
+      const [frame] = frames([bytes]);
+      if (direction === "to host" || frame === undefined) return [];
+      const index = frame.type === FrameType.Next ? frame.index : 0;
+      queueMicrotask(() =>
+        wire.inject(
+          encodeFrame(forge({ ...frame, type: FrameType.Data, more: false, index, payload: new Uint8Array(0) })),
+        ),
+      );
+      return [];
+    };
+    await expect(link.exchange(text(5))).rejects.toThrow(ProtocolError);
+  });
+
+  it("does not send a message that is longer than MESSAGE_MAX", async () => {
+    const { wire, open } = setUp();
+    const link = await open();
+    wire.sent.length = 0;
+    await expect(link.exchange(text(MESSAGE_MAX + 1))).rejects.toThrow(/longer than 33024/);
+    expect(wire.sent).toHaveLength(0);
+    expect(await link.exchange(text(5))).toEqual(reply(text(5)));
+  });
+
+  it.each<[string, Uint8Array]>([
+    ["another protocol version", Uint8Array.of(1, 0, 0, 4, 2)],
+    ["a payload too short", Uint8Array.of(1, 0, 0, 4)],
+    ["fragments of no bytes", Uint8Array.of(1, 0, 0, 0, 1)],
+    ["fragments larger than ours", Uint8Array.of(1, 0, 1, 4, 1)],
+  ])("refuses an Opened with %s", async (_, payload) => {
+    const { wire, open } = setUp();
+    wire.faults = (bytes, direction) => {
+      const [frame] = frames([bytes]);
+      if (direction === "to host" && frame !== undefined)
+        return [{ after: 0, bytes: encodeFrame({ ...frame, payload }) }];
+      return [{ after: 0, bytes }];
+    };
+    await expect(open()).rejects.toThrow(ProtocolError);
+  });
+});

@@ -1,0 +1,196 @@
+/** A mock device for tests of the client: the device's end of the link (SPEC.md §8) over any function from request to answer,
+ *  and a wire that drops, doubles, delays and damages frames when it is told to. It stores nothing and checks no message. */
+import { FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import type { Clock } from "../../host/client/clock.js";
+import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
+import type { Transport } from "../../host/client/transport.js";
+
+export interface MockOptions {
+  /** Answers a whole message. */
+  answer: (request: Uint8Array) => Uint8Array;
+  /** Milliseconds that a request takes; more than 0: Busy is sent first. */
+  work?: (request: Uint8Array) => number;
+}
+
+export class MockDevice {
+  readonly #options: MockOptions;
+  readonly #time: Clock;
+  #deframer = new Deframer();
+  #lastId = 0x5000;
+  #current: { id: number; nonce: number } | undefined;
+  #pending: { id: number; nonce: number } | undefined;
+  #taken = 0;
+  #request: Uint8Array[] = [];
+  #response: Uint8Array | undefined;
+  #fragment = 0;
+  #working = false;
+  #power = 0;
+  /** Requests that were carried out, in order. */
+  readonly requests: Uint8Array[] = [];
+  /** Receives frames to send. */
+  send: (bytes: Uint8Array) => void = () => {};
+
+  constructor(time: Clock, options: MockOptions) {
+    this.#time = time;
+    this.#options = options;
+  }
+
+  receive(bytes: Uint8Array): void {
+    this.#deframer.push(bytes, (frame) => {
+      if (!this.#working) this.#onFrame(frame);
+    });
+  }
+
+  /** Forgets every link, as a power cut does; what was carried out stays carried out. */
+  restart(): void {
+    this.#power++;
+    this.#deframer = new Deframer();
+    this.#current = this.#pending = this.#response = undefined;
+    this.#request = [];
+    this.#working = false;
+  }
+
+  #onFrame(frame: Frame): void {
+    if (frame.type === FrameType.Open) {
+      this.#open(frame);
+      return;
+    }
+    if (this.#pending?.id === frame.link && frame.sequence === 1 && frame.type === FrameType.Data) {
+      this.#current = this.#pending;
+      this.#pending = this.#response = undefined;
+      this.#request = [];
+      this.#taken = 0;
+    }
+    if (this.#current?.id !== frame.link) this.#reply(FrameType.Closed, { link: frame.link });
+    else if (frame.type === FrameType.Data) this.#data(frame);
+    else if (frame.type === FrameType.Next && frame.sequence === this.#taken && this.#response !== undefined) {
+      if (frame.index !== this.#fragment && frame.index !== this.#fragment + 1) return;
+      this.#fragment = frame.index;
+      this.#respond();
+    }
+  }
+
+  #open(frame: Frame): void {
+    let link = [this.#current, this.#pending].find((known) => known?.nonce === frame.link);
+    if (link === undefined) link = this.#pending = { id: ++this.#lastId, nonce: frame.link };
+    const payload = Buffer.alloc(5);
+    payload.writeUInt16LE(link.id, 0);
+    payload.writeUInt16LE(PAYLOAD_MAX, 2);
+    payload.writeUInt8(PROTOCOL_VERSION, 4);
+    this.#reply(FrameType.Opened, { link: frame.link, payload });
+  }
+
+  #data(frame: Frame): void {
+    if (frame.sequence === this.#taken) this.#repeat();
+    if (frame.sequence !== ((this.#taken + 1) & 0xffff)) return;
+    this.#taken = frame.sequence;
+    if (this.#response !== undefined) this.#request = [];
+    this.#response = undefined;
+    this.#request.push(frame.payload);
+    if (frame.more) this.#reply(FrameType.Ack, {});
+    else this.#work(Buffer.concat(this.#request));
+  }
+
+  #repeat(): void {
+    if (this.#response === undefined) this.#reply(FrameType.Ack, {});
+    else this.#respond();
+  }
+
+  #work(request: Uint8Array): void {
+    if (request.length > MESSAGE_MAX) throw new Error("the client sent a message that is too long");
+    const ms = this.#options.work?.(request) ?? 0;
+    const power = this.#power;
+    const finish = () => {
+      if (power !== this.#power) return;
+      this.#working = false;
+      this.requests.push(request);
+      this.#response = this.#options.answer(request);
+      this.#fragment = 0;
+      if (power === this.#power) this.#respond();
+    };
+    if (ms > 0) {
+      const payload = Buffer.alloc(4);
+      payload.writeUInt32LE(ms);
+      this.#reply(FrameType.Busy, { payload });
+      this.#working = true;
+      this.#time.after(ms, finish);
+    } else finish();
+  }
+
+  #respond(): void {
+    const from = this.#fragment * PAYLOAD_MAX;
+    const payload = this.#response!.subarray(from, from + PAYLOAD_MAX);
+    this.#reply(FrameType.Data, {
+      more: from + payload.length < this.#response!.length,
+      index: this.#fragment,
+      payload,
+    });
+  }
+
+  #reply(type: FrameType, fields: Partial<Frame>): void {
+    const link = this.#current?.id ?? 0;
+    this.send(
+      encodeFrame({ type, more: false, link, sequence: this.#taken, index: 0, payload: new Uint8Array(0), ...fields }),
+    );
+  }
+}
+
+/** What happens to each frame on the wire: when and with which bytes it arrives; [] = never. */
+export type Faults = (bytes: Uint8Array, direction: "to device" | "to host") => { after: number; bytes: Uint8Array }[];
+
+export const perfect: Faults = (bytes) => [{ after: 0, bytes }];
+
+/** A wire between a client and a mock device. */
+export class MockWire implements Transport {
+  readonly name = "mock";
+  readonly #time: Clock;
+  readonly #device: MockDevice;
+  #receive: (bytes: Uint8Array) => void = () => {};
+  #closed: (error?: Error) => void = () => {};
+  faults: Faults = perfect;
+  /** Every frame that the host sent. */
+  readonly sent: Uint8Array[] = [];
+  isClosed = false;
+
+  constructor(time: Clock, device: MockDevice) {
+    this.#time = time;
+    this.#device = device;
+    device.send = (bytes) => this.#carry(bytes, "to host", (got) => this.#receive(got));
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    if (this.isClosed) throw new Error("the mock wire is closed");
+    this.sent.push(bytes);
+    this.#carry(bytes, "to device", (got) => this.#device.receive(got));
+  }
+
+  onData(receive: (bytes: Uint8Array) => void): void {
+    this.#receive = receive;
+  }
+
+  onClose(closed: (error?: Error) => void): void {
+    this.#closed = closed;
+  }
+
+  async close(): Promise<void> {
+    this.isClosed = true;
+  }
+
+  /** Pulls the cable out. */
+  cut(): void {
+    this.isClosed = true;
+    this.#closed(new Error("the mock cable was pulled out"));
+  }
+
+  /** Gives the host bytes that no device sent. */
+  inject(bytes: Uint8Array): void {
+    this.#receive(bytes);
+  }
+
+  #carry(bytes: Uint8Array, direction: "to device" | "to host", deliver: (bytes: Uint8Array) => void): void {
+    for (const item of this.faults(bytes, direction)) {
+      if (item.after === 0) deliver(item.bytes);
+      else this.#time.after(item.after, () => this.isClosed || deliver(item.bytes));
+    }
+  }
+}

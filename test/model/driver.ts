@@ -1,0 +1,169 @@
+/** Random command sequences for a Twin: the store and the model go through the same life, with power cycles, and are compared
+ *  at each step. Everything follows from the random numbers. */
+import type { Random } from "../../board/virtual/prng.js";
+import { Tier } from "../../firmware/defs/record.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
+import { message } from "../../host/client/message.js";
+import type { Fields } from "../device/talk.js";
+import { room, type SlotClass } from "./geometry.js";
+import type { Twin } from "./twin.js";
+
+export class Driver {
+  /** How often each command was given, by name; power cycles too. */
+  readonly counts: Record<string, number> = {};
+  #dead: Uint8Array[] = [];
+  #tokens: Uint8Array[] = [];
+
+  constructor(
+    readonly twin: Twin,
+    readonly random: Random,
+  ) {}
+
+  get #model() {
+    return this.twin.model;
+  }
+
+  /** Provisions a blank store with these classes. */
+  provision(classes: readonly SlotClass[]): void {
+    const maps = classes.map(({ units, blocks }) =>
+      message([
+        [Key.SlotUnits, units],
+        [Key.Blocks, blocks],
+      ]),
+    );
+    this.ask(Command.ProvisionBegin, [
+      [Key.Manifest, new Uint8Array(16)],
+      [Key.Classes, maps],
+    ]);
+    this.ask(Command.ProvisionFinish);
+  }
+
+  /** Goes `steps` random steps and looks at everything in between. @throws Divergence, which names the step */
+  run(steps: number, lookEvery = 1): void {
+    for (let step = 0; step < steps; step++) {
+      try {
+        this.#step();
+        if (step % lookEvery === 0 || step === steps - 1) this.#look();
+      } catch (error) {
+        if (error instanceof Error) error.message = `step ${step}: ${error.message}`;
+        throw error;
+      }
+    }
+  }
+
+  #look(): void {
+    this.ask(Command.List);
+    this.ask(Command.Info);
+  }
+
+  ask(command: Command, fields: Fields = []): void {
+    this.#count(Command[command] ?? "");
+    this.twin.ask(command, fields);
+  }
+
+  #count(what: string): void {
+    this.counts[what] = (this.counts[what] ?? 0) + 1;
+  }
+
+  #below(n: number): number {
+    return this.random() % n;
+  }
+  #oneOf<T>(from: readonly T[]): T | undefined {
+    return from[this.#below(from.length || 1)];
+  }
+  #chance(percent: number): boolean {
+    return this.#below(100) < percent;
+  }
+
+  #step(): void {
+    const dice = this.#below(100);
+    if (dice < 34) this.ask(Command.Put, this.#put());
+    else if (dice < 50) this.ask(Command.Replace, [this.#handle(), this.#token(), [Key.Body, this.#body()]]);
+    else if (dice < 58) this.ask(Command.Relabel, [this.#handle(), this.#token(), [Key.Label, this.#label()]]);
+    else if (dice < 74) this.#evict(this.#chance(30));
+    else if (dice < 82) this.ask(Command.Get, [this.#handle()]);
+    else if (dice < 86) this.ask(Command.Show, [this.#handle()]);
+    else if (dice < 91) this.ask(Command.Find, this.#filter());
+    else if (dice < 93) this.ask(Command.Epoch, [[Key.Epoch, this.#below(12)]]);
+    else if (dice < 94) this.ask(Command.Accept);
+    else {
+      this.#count("boot");
+      this.twin.boot();
+    }
+  }
+
+  #evict(destroy: boolean): void {
+    const handle = this.#handle();
+    this.ask(Command.Evict, [handle, [Key.Destroy, destroy]]);
+    this.#dead.push(handle[1]);
+  }
+
+  /** Mostly a record that is there; sometimes one that was; seldom one that never was. */
+  #handle(): [Key, Uint8Array] {
+    const live = [...this.#model.records.values()].map((record) => record.handle);
+    const from = this.#chance(90) ? live : this.#dead;
+    return [Key.Handle, this.#oneOf(from) ?? this.#bytes(16)];
+  }
+
+  /** Mostly a new one, sometimes one that was used before. */
+  #token(): [Key, Uint8Array] {
+    const used = this.#chance(6) ? this.#oneOf(this.#tokens) : undefined;
+    const token = used ?? this.#bytes(16);
+    this.#tokens.push(token);
+    return [Key.Token, token];
+  }
+
+  #put(): Fields {
+    return [
+      this.#token(),
+      [Key.Label, this.#label()],
+      [Key.Usage, this.#below(this.#chance(3) ? 10 : 8)],
+      [Key.Tier, this.#chance(3) ? Tier.Temp : 1 + this.#below(2)],
+      [Key.Policy, this.#chance(70) ? 1 : this.#below(7)],
+      [Key.Class, this.#chance(25) ? this.#below(this.#model.classes.length + 1) : undefined],
+      [Key.Body, this.#body()],
+    ];
+  }
+
+  #filter(): Fields {
+    const maybe = <T>(value: T): T | undefined => (this.#chance(40) ? value : undefined);
+    return [
+      [Key.Label, this.#chance(15) ? this.#label() : undefined],
+      [Key.Usage, maybe(this.#below(9))],
+      [Key.Tier, maybe(this.#below(4))],
+      [Key.Origin, this.#chance(10) ? 1 + this.#below(3) : undefined],
+      [Key.LabelPrefix, maybe(this.#oneOf(["", "a", "key", "ключ"]) ?? "")],
+      [Key.EpochMin, maybe(this.#below(8))],
+      [Key.EpochMax, maybe(this.#below(12))],
+    ];
+  }
+
+  #label(): string | undefined {
+    const stem = this.#oneOf(["", "a", "key", "key 2", "ключ", "a label of exactly forty-eight bytes, not one more", "🔑".repeat(13)]);
+    return this.#chance(30) ? undefined : stem;
+  }
+
+  /** One or two parts; of a length that is small, near what a class holds, or anything. */
+  #body(): Uint8Array {
+    const largest = this.#model.classes.map(room);
+    const near = (this.#oneOf(largest) ?? 0) - 60 + this.#below(64);
+    const any = this.#below(Math.max(...largest) + 20);
+    const length = Math.max(9, this.#chance(40) ? near : this.#chance(70) ? this.#below(300) : any);
+    if (this.#chance(2)) return this.#bytes(length); // hardly ever well-formed
+    const first = length > 40 && this.#chance(50) ? this.#below(length - 20) + 1 : length - 8;
+    const parts = first === length - 8 ? [first] : [first, length - 8 - first - 8];
+    return Buffer.concat(parts.filter((size) => size > 0).map((size) => this.#part(size)));
+  }
+
+  #part(size: number): Uint8Array {
+    const part = Buffer.from(this.#bytes(8 + size));
+    part[0] = 1 + this.#below(4);
+    part[1] = this.#below(2);
+    part.writeUInt16LE(size, 2);
+    return part;
+  }
+
+  #bytes(length: number): Uint8Array {
+    return Uint8Array.from({ length }, () => this.random() >>> 24);
+  }
+}

@@ -1,0 +1,236 @@
+/** What the store means, at the level of messages (SPEC.md §9), without medium, keys, slots or link: a map of records and a few
+ *  numbers. The suite runs on it as on a device, and devices are compared with it step by step (driver.ts).
+ *  It knows nothing of damage, of malformed bytes, or of when dirty slots are erased. */
+import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { LABEL_MAX, POLICY_MAX, Tier, Usage } from "../../firmware/defs/record.js";
+import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
+import { Status } from "../../firmware/defs/status.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { type Message, message } from "../../host/client/message.js";
+import type { Target } from "../targets.js";
+import { type Fields, Refusal } from "../device/talk.js";
+import { capacity, firstMisfit, room, type SlotClass } from "./geometry.js";
+import { entry, findsAll, get, type Record, readParts, show } from "./record.js";
+
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+export class ModelStore implements Target {
+  readonly name: string = "model";
+  /** By handle, in the order of creation. */
+  readonly records = new Map<string, Record>();
+  /** Evicted handles whose ciphertext may not be erased yet; whoever knows that it is takes them out. */
+  readonly residue = new Set<string>();
+  classes: SlotClass[] = [];
+  #state = State.Blank;
+  #manifest = "";
+  #epoch = 0;
+  #epochSet = false;
+  #counted = false; // this power-up is counted in the epoch
+  #sequence = 0;
+
+  boot(): void {
+    this.#counted = false;
+  }
+  close(): void {}
+
+  ask(command: Command, fields: Fields = []): Message {
+    try {
+      return message([[Key.Command, Status.Ok], ...this.run(command, message(fields))]);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return message([
+        [Key.Command, error.status],
+        [Key.Detail, error.detail],
+      ]);
+    }
+  }
+
+  protected run(command: Command, asked: Message): Fields {
+    checkLabels(asked);
+    if (command === Command.Hello) return this.#hello();
+    if (command === Command.Info) return this.#info();
+    if (command === Command.ProvisionBegin) return this.#provision(asked);
+    if (command === Command.Put) checkPut(asked);
+    if (asked.has(Key.Body) && readParts(asked.get(Key.Body) as Uint8Array) === undefined) throw new Refusal(Status.BadRecord);
+    if (this.#state === State.Blank) throw new Refusal(Status.NotProvisioned);
+    if (command === Command.Put) return this.put(asked);
+    if (command === Command.List) return [[Key.Entries, [...this.records.values()].map(entry)]];
+    if (command === Command.Find)
+      return [[Key.Entries, [...this.records.values()].filter((record) => findsAll(record, asked)).map(entry)]];
+    if (command === Command.Epoch) return this.#setEpoch(asked.get(Key.Epoch) as number);
+    if (command === Command.Accept) return [[Key.Accepted, 0]];
+    if (command === Command.ProvisionFinish) return this.#finish();
+    if (command === Command.Evict) return this.#evict(asked);
+    const record = this.records.get(hex(asked.get(Key.Handle) as Uint8Array));
+    if (record === undefined) throw new Refusal(Status.NoSuchHandle);
+    if (command === Command.Get) return get(record);
+    if (command === Command.Show) return show(record);
+    if (command === Command.Replace) return this.#renew(record, asked, record.label, asked.get(Key.Body) as Uint8Array);
+    if (command === Command.Relabel)
+      return this.#renew(record, asked, (asked.get(Key.Label) as string | undefined) ?? "", record.body);
+    throw new Error(`the model has no command ${command}`);
+  }
+
+  protected put(asked: Message): Fields {
+    const named = asked.get(Key.Class) as number | undefined;
+    if (named !== undefined && named >= this.classes.length) throw new Refusal(Status.BadArgument, Key.Class);
+    const token = hex(asked.get(Key.Token) as Uint8Array);
+    const body = asked.get(Key.Body) as Uint8Array;
+    const label = (asked.get(Key.Label) as string | undefined) ?? "";
+    const [usage, tier, policy] = [Key.Usage, Key.Tier, Key.Policy].map((key) => asked.get(key) as number) as [
+      number,
+      number,
+      number,
+    ];
+    for (const made of this.records.values()) {
+      if (made.firstToken === token && made.token !== token) return written(made);
+      if (made.token !== token) continue;
+      const first = made.firstToken === token && made.usage === usage && made.tier === tier && made.policy === policy;
+      if (!first || made.label !== label || !same(made.body, body)) throw new Refusal(Status.TokenReused);
+      return written(made);
+    }
+    const slotClass = this.#choose(named, Buffer.byteLength(label), body.length);
+    this.#change();
+    const handle = Buffer.alloc(16);
+    handle.writeUInt32LE(this.#sequence, 12);
+    const versions = { token, firstToken: token, sequence: this.#sequence, created: this.#sequence };
+    const parts = readParts(body)!;
+    const record = { handle, label, usage, tier, policy, epoch: this.#epoch, slotClass, body, parts, ...versions };
+    this.records.set(hex(handle), record);
+    return written(record);
+  }
+
+  /** The class with the smallest slots that fit and are free. */
+  #choose(named: number | undefined, label: number, length: number): number {
+    const open = this.classes.map((slotClass, number) => ({ ...slotClass, number, room: room(slotClass) - label }));
+    const asked = open.filter(({ number }) => named === undefined || number === named);
+    const fitting = asked.filter((one) => one.room >= length);
+    if (fitting.length === 0) throw new Refusal(Status.TooLarge, Math.max(...asked.map((one) => one.room)));
+    const free = fitting.filter((one) => this.live(one.number) < capacity(one));
+    if (free.length === 0) throw new Refusal(named === undefined ? Status.StoreFull : Status.ClassFull);
+    return free.reduce((best, one) => (one.units < best.units ? one : best)).number;
+  }
+
+  /** A new version of a record: other body or other label, all else as before. */
+  #renew(record: Record, asked: Message, label: string, body: Uint8Array): Fields {
+    const token = hex(asked.get(Key.Token) as Uint8Array);
+    for (const made of this.records.values()) {
+      if (made.token !== token && made.firstToken !== token) continue;
+      const again = made === record && made.token === token && made.label === label && same(made.body, body);
+      if (!again) throw new Refusal(Status.TokenReused);
+      return written(made);
+    }
+    const largest = room(this.classes[record.slotClass]!) - Buffer.byteLength(label);
+    if (body.length > largest) throw new Refusal(Status.TooLarge, largest);
+    this.#change();
+    Object.assign(record, { label, body, parts: readParts(body), token, sequence: this.#sequence });
+    return written(record);
+  }
+
+  #evict(asked: Message): Fields {
+    const handle = hex(asked.get(Key.Handle) as Uint8Array);
+    const destroy = asked.get(Key.Destroy) as boolean;
+    if (!this.records.has(handle) && !(destroy && this.residue.has(handle))) throw new Refusal(Status.NoSuchHandle);
+    this.#change();
+    this.records.delete(handle);
+    if (destroy) this.residue.delete(handle);
+    else this.residue.add(handle);
+    return [[Key.Destroyed, destroy]];
+  }
+
+  #setEpoch(epoch: number): Fields {
+    if (epoch < this.#epoch) throw new Refusal(Status.EpochBack, this.#epoch);
+    if (epoch !== this.#epoch || !this.#epochSet) this.#change();
+    this.#epoch = epoch;
+    this.#epochSet = true;
+    return [[Key.Epoch, epoch]];
+  }
+
+  #provision(asked: Message): Fields {
+    const classes = (asked.get(Key.Classes) as Message[]).map((one) => ({
+      units: one.get(Key.SlotUnits) as number,
+      blocks: one.get(Key.Blocks) as number,
+    }));
+    const manifest = `${hex(asked.get(Key.Manifest) as Uint8Array)} ${JSON.stringify(classes)}`;
+    if (this.#state === State.Ready) throw new Refusal(Status.AlreadyProvisioned);
+    if (this.#state === State.Provisioning && manifest !== this.#manifest) throw new Refusal(Status.OtherManifest);
+    if (this.#state === State.Blank) {
+      const misfit = firstMisfit(classes);
+      if (misfit >= 0) throw new Refusal(Status.BadGeometry, misfit);
+      this.#state = State.Provisioning;
+      this.#manifest = manifest;
+      this.classes = classes;
+      this.#counted = true; // epoch 0 is the one of the power-up that provisioned
+    }
+    return [[Key.State, this.#state]];
+  }
+
+  #finish(): Fields {
+    if (this.#state === State.Provisioning) this.#change();
+    this.#state = State.Ready;
+    return [[Key.State, this.#state]];
+  }
+
+  /** Something durable changes: the sequence goes on, and the first change after a power-up raises the epoch. */
+  #change(): void {
+    this.#sequence++;
+    if (!this.#counted && !this.#epochSet) this.#epoch++;
+    this.#counted = true;
+  }
+
+  /** Records that a class holds. */
+  live(slotClass: number): number {
+    return [...this.records.values()].filter((record) => record.slotClass === slotClass).length;
+  }
+
+  #hello(): [Key, number][] {
+    return [
+      [Key.Protocol, PROTOCOL_VERSION],
+      [Key.Format, FORMAT_VERSION],
+      [Key.State, this.#state],
+      [Key.TrapCode, 0],
+    ];
+  }
+
+  #info(): Fields {
+    if (this.#state === State.Blank) return this.#hello();
+    const classes = this.classes.map((one, number) =>
+      message([
+        [Key.Class, number],
+        [Key.SlotUnits, one.units],
+        [Key.Blocks, one.blocks],
+        [Key.Capacity, capacity(one)],
+        [Key.Live, this.live(number)],
+      ]),
+    );
+    return [
+      ...this.#hello(),
+      [Key.Manifest, Buffer.from(this.#manifest.slice(0, 32), "hex")],
+      [Key.Classes, classes],
+      [Key.Residue, [...this.residue].map((handle) => Buffer.from(handle, "hex"))],
+      [Key.Epoch, this.#epoch],
+      [Key.EpochSet, this.#epochSet],
+      [Key.Accepted, 0],
+      [Key.Corrupt, 0],
+    ];
+  }
+}
+
+function checkLabels(asked: Message): void {
+  for (const key of [Key.Label, Key.LabelPrefix]) {
+    if (Buffer.byteLength((asked.get(key) as string | undefined) ?? "") > LABEL_MAX) throw new Refusal(Status.BadLabel);
+  }
+}
+
+function checkPut(asked: Message): void {
+  const value = (key: Key): number => asked.get(key) as number;
+  if (value(Key.Usage) > Usage.Certificate) throw new Refusal(Status.BadArgument, Key.Usage);
+  if (value(Key.Tier) !== Tier.Private && value(Key.Tier) !== Tier.Public) throw new Refusal(Status.BadArgument, Key.Tier);
+  if (value(Key.Policy) > POLICY_MAX) throw new Refusal(Status.BadArgument, Key.Policy);
+}
+
+const written = (record: Record): Fields => [
+  [Key.Handle, record.handle],
+  [Key.Sequence, record.sequence],
+];

@@ -1,0 +1,149 @@
+/** Short words for tests of the store: provisioned targets, records, answers in a readable form, and a look at the medium. */
+import { seeded } from "../../board/virtual/prng.js";
+import { PART_HEADER, PART_SECRET, PartKind, Tier, Usage } from "../../firmware/defs/record.js";
+import { Status } from "../../firmware/defs/status.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
+import { type Message, message, type Value } from "../../host/client/message.js";
+import type { Device } from "../device/device.js";
+import type { SlotClass } from "../model/geometry.js";
+import { Bench, type Kind, seed, type Target } from "../targets.js";
+
+const random = seeded(seed);
+
+/** 31 × 8 slots of 4 KB that records may fill, one of them kept for replace. */
+export const WHOLE: SlotClass[] = [{ units: 32, blocks: 32 }];
+/** Three slots of 4 KB for records, in two blocks. */
+export const SMALL: SlotClass[] = [{ units: 64, blocks: 2 }];
+
+export const randomBytes = (length: number): Uint8Array => Uint8Array.from({ length }, () => random() >>> 24);
+export const token = (): Uint8Array => randomBytes(16);
+
+/** A body of `length` bytes in one part. */
+export function body(length = 64, { kind = PartKind.Opaque, secret = false } = {}): Uint8Array {
+  const part = Buffer.from(randomBytes(length));
+  part[0] = kind;
+  part[1] = secret ? PART_SECRET : 0;
+  part.writeUInt16LE(length - PART_HEADER, 2);
+  return part;
+}
+
+export function geometry(classes: readonly SlotClass[]): Message[] {
+  return classes.map(({ units, blocks }) =>
+    message([
+      [Key.SlotUnits, units],
+      [Key.Blocks, blocks],
+    ]),
+  );
+}
+
+/** A new target with these classes, ready. */
+export function ready<T extends Target>(kind: Kind<T>, classes: readonly SlotClass[] = WHOLE): T {
+  const target = kind.make();
+  begin(target, classes);
+  target.ask(Command.ProvisionFinish);
+  return target;
+}
+
+/** Sends ProvisionBegin. */
+export function begin(target: Target, classes: readonly SlotClass[] = WHOLE, manifest = Buffer.alloc(16, 1)): Message {
+  return target.ask(Command.ProvisionBegin, [
+    [Key.Manifest, manifest],
+    [Key.Classes, geometry(classes)],
+  ]);
+}
+
+/** Fields of a put in the order of their keys; `undefined` leaves one out. */
+export interface Put {
+  token?: Uint8Array;
+  label?: string;
+  usage?: number;
+  tier?: number;
+  policy?: number;
+  slotClass?: number;
+  body?: Uint8Array;
+}
+
+export function put(target: Target, fields: Put = {}): Message {
+  return target.ask(Command.Put, [
+    [Key.Token, fields.token ?? token()],
+    [Key.Label, fields.label],
+    [Key.Usage, fields.usage ?? Usage.Opaque],
+    [Key.Tier, fields.tier ?? Tier.Private],
+    [Key.Policy, fields.policy ?? 1],
+    [Key.Class, fields.slotClass],
+    [Key.Body, fields.body ?? body()],
+  ]);
+}
+
+export function replace(target: Target, handle: Uint8Array, content = body(), by = token()): Message {
+  return target.ask(Command.Replace, [
+    [Key.Handle, handle],
+    [Key.Token, by],
+    [Key.Body, content],
+  ]);
+}
+
+export function relabel(target: Target, handle: Uint8Array, label?: string, by = token()): Message {
+  return target.ask(Command.Relabel, [
+    [Key.Handle, handle],
+    [Key.Token, by],
+    [Key.Label, label],
+  ]);
+}
+
+export const get = (target: Target, handle: Uint8Array): Message => target.ask(Command.Get, [[Key.Handle, handle]]);
+export const show = (target: Target, handle: Uint8Array): Message => target.ask(Command.Show, [[Key.Handle, handle]]);
+export const find = (target: Target, fields: [Key, Value][]): Message[] =>
+  target.ask(Command.Find, fields).get(Key.Entries) as Message[];
+export const list = (target: Target): Message[] => target.ask(Command.List).get(Key.Entries) as Message[];
+export const info = (target: Target): Message => target.ask(Command.Info);
+export const state = (target: Target): number => target.ask(Command.Hello).get(Key.State) as number;
+
+export function evict(target: Target, handle: Uint8Array, destroy = false): Message {
+  return target.ask(Command.Evict, [
+    [Key.Handle, handle],
+    [Key.Destroy, destroy],
+  ]);
+}
+
+/** The answer as people say it: "Ok", "TooLarge 3968". */
+export function says(answer: Message): string {
+  const detail = answer.get(Key.Detail);
+  const status = Status[answer.get(Key.Command) as number] ?? `status ${answer.get(Key.Command)}`;
+  return detail === undefined ? status : `${status} ${detail}`;
+}
+
+/** The handle in an answer that must be Ok. */
+export function handle(answer: Message): Uint8Array {
+  if (answer.get(Key.Command) !== Status.Ok) throw new Error(`expected Ok, got ${says(answer)}`);
+  return answer.get(Key.Handle) as Uint8Array;
+}
+
+export const hex = (bytes: Value | undefined): string => Buffer.from(bytes as Uint8Array).toString("hex");
+/** Handles of entries, in hexadecimal. */
+export const handles = (entries: Message[]): string[] => entries.map((entry) => hex(entry.get(Key.Handle)));
+
+/** Everything that the media of a device hold, for comparison within one power-up. */
+export function medium(device: Device): { slots: Buffer; data: Buffer; operations: number } {
+  return {
+    slots: Buffer.from(device.slots.bytes.subarray(device.slotsOffset)),
+    data: Buffer.from(device.data.bytes),
+    operations: device.supply.operations,
+  };
+}
+
+/** Does something that must not change the store: no flash operation, no byte, and for the model no entry. */
+export function unchanged<R>(target: Target, act: () => R): R {
+  const look = () => (target instanceof Bench ? medium(target.device) : list(target).map((entry) => [...entry]));
+  const before = look();
+  const result = act();
+  const after = look();
+  const equal = target instanceof Bench ? sameMedium(before as Look, after as Look) : equalText(before, after);
+  if (!equal) throw new Error("it changed the store, and must not");
+  return result;
+}
+
+type Look = ReturnType<typeof medium>;
+const sameMedium = (a: Look, b: Look): boolean =>
+  a.operations === b.operations && a.slots.equals(b.slots) && a.data.equals(b.data);
+const equalText = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);

@@ -1,0 +1,134 @@
+/** The order of refusals: of two faults in one request the first in SPEC.md §9 is told. */
+import { describe, expect, it } from "vitest";
+import { PARTS_MAX } from "../../firmware/defs/record.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
+import { deviceTargets, targets } from "../targets.js";
+import { begin, body, evict, handle, put, ready, relabel, replace, says, SMALL, token, unchanged, WHOLE } from "./help.js";
+import { raw, rawPut, uint } from "./raw.js";
+
+const LONG = "x".repeat(49);
+const BROKEN = Uint8Array.of(4, 0, 9, 0, 0, 0, 0, 0, 1);
+
+describe.each(targets)("put on $name", (kind) => {
+  it("refuses in the order of SPEC: BadLabel, BadArgument, BadRecord, state, token, TooLarge, full", () => {
+    const target = kind.make();
+    const huge = body(30000);
+    expect(says(put(target, { label: LONG, usage: 9, body: BROKEN }))).toBe("BadLabel");
+    expect(says(put(target, { usage: 8, tier: 0, policy: 6, body: BROKEN }))).toBe(`BadArgument ${Key.Usage}`);
+    expect(says(put(target, { tier: 0, policy: 6, body: BROKEN }))).toBe(`BadArgument ${Key.Tier}`);
+    expect(says(put(target, { tier: 3, body: BROKEN }))).toBe(`BadArgument ${Key.Tier}`);
+    expect(says(put(target, { policy: 6, body: BROKEN }))).toBe(`BadArgument ${Key.Policy}`);
+    expect(says(put(target, { body: BROKEN }))).toBe("BadRecord");
+    expect(says(put(target, { body: huge }))).toBe("NotProvisioned");
+    target.close();
+  });
+
+  it("refuses a used token before it looks at size and room, and size before room", () => {
+    const target = ready(kind, SMALL);
+    const used = token();
+    put(target, { token: used });
+    put(target);
+    expect(unchanged(target, () => says(put(target, { token: used, body: body(30000) })))).toBe("TokenReused");
+    put(target);
+    expect(unchanged(target, () => says(put(target, { token: used })))).toBe("TokenReused");
+    expect(unchanged(target, () => says(put(target, { body: body(30000) })))).toMatch(/^TooLarge/);
+    expect(unchanged(target, () => says(put(target)))).toBe("StoreFull");
+    target.close();
+  });
+
+  it.each([
+    ["no byte", new Uint8Array(0)],
+    ["half a part header", Uint8Array.of(4, 0, 1, 0, 0, 0, 0)],
+    ["a part without content", Uint8Array.of(4, 0, 0, 0, 0, 0, 0, 0)],
+    ["a part that is longer than the body", BROKEN],
+    ["a byte behind the last part", Buffer.concat([body(20), Uint8Array.of(0)])],
+    ["a part of kind 0", Uint8Array.of(0, 0, 1, 0, 0, 0, 0, 0, 1)],
+    ["a part of kind 5", Uint8Array.of(5, 0, 1, 0, 0, 0, 0, 0, 1)],
+    ["a part with an unknown flag", Uint8Array.of(4, 2, 1, 0, 0, 0, 0, 0, 1)],
+    ["17 parts", Buffer.concat(Array.from({ length: PARTS_MAX + 1 }, () => body(9)))],
+  ])("refuses a body of %s with BadRecord, and so does replace", (_what, broken) => {
+    const target = ready(kind, SMALL);
+    const made = handle(put(target));
+    expect(unchanged(target, () => says(put(target, { body: broken })))).toBe("BadRecord");
+    expect(unchanged(target, () => says(replace(target, made, broken)))).toBe("BadRecord");
+    target.close();
+  });
+
+  it("takes 16 parts", () => {
+    const target = ready(kind, SMALL);
+    expect(says(put(target, { body: Buffer.concat(Array.from({ length: PARTS_MAX }, () => body(9))) }))).toBe("Ok");
+    target.close();
+  });
+});
+
+describe.each(targets)("replace and relabel on $name", (kind) => {
+  it("refuse an unknown handle before the token, and a used token before the size", () => {
+    const target = ready(kind, SMALL);
+    const used = token();
+    const made = handle(put(target, { token: used }));
+    const gone = handle(put(target));
+    evict(target, gone);
+    expect(unchanged(target, () => says(replace(target, gone, body(), used)))).toBe("NoSuchHandle");
+    expect(unchanged(target, () => says(relabel(target, gone, "x", used)))).toBe("NoSuchHandle");
+    expect(unchanged(target, () => says(replace(target, made, body(30000), used)))).toBe("TokenReused");
+    expect(unchanged(target, () => says(relabel(target, made, LONG, used)))).toBe("BadLabel");
+    target.close();
+  });
+});
+
+describe.each(deviceTargets)("numbers on $name", (kind) => {
+  it("of 32 bits are compared whole: usage, tier and policy beyond a byte are BadArgument", () => {
+    const target = ready(kind, SMALL);
+    expect(unchanged(target, () => raw(target, rawPut({ usage: uint(256) })))).toBe(`BadArgument ${Key.Usage}`);
+    expect(unchanged(target, () => says(put(target, { tier: 257 })))).toBe(`BadArgument ${Key.Tier}`);
+    expect(unchanged(target, () => says(put(target, { policy: 256 })))).toBe(`BadArgument ${Key.Policy}`);
+    expect(unchanged(target, () => says(put(target, { slotClass: 256 })))).toBe(`BadArgument ${Key.Class}`);
+    target.close();
+  });
+
+  it("of dump are bounded: length, region and offset", () => {
+    const target = kind.make();
+    const dump = (region: number, offset: number, length: number) =>
+      says(
+        target.ask(Command.Dump, [
+          [Key.Length, length],
+          [Key.Region, region],
+          [Key.Offset, offset],
+        ]),
+      );
+    expect(dump(0, 0, 1)).toBe("NotProvisioned");
+    begin(target);
+    expect(dump(0, 0, 0)).toBe(`BadArgument ${Key.Length}`);
+    expect(dump(0, 0, 4097)).toBe(`BadArgument ${Key.Length}`);
+    expect(dump(2, 0, 1)).toBe(`BadArgument ${Key.Region}`);
+    expect(dump(3, 0, 1)).toBe(`BadArgument ${Key.Region}`);
+    expect(dump(0, 0x100000, 1)).toBe(`BadArgument ${Key.Offset}`);
+    expect(dump(0, 0xfffff, 2)).toBe(`BadArgument ${Key.Offset}`);
+    expect(dump(1, 0xffffffff, 4096)).toBe(`BadArgument ${Key.Offset}`);
+    expect(dump(0, 0xfffff, 1)).toBe("Ok");
+    expect(dump(1, 4096, 4096)).toBe("Ok");
+    target.close();
+  });
+});
+
+describe.each(deviceTargets)("dump on $name", (kind) => {
+  it("gives the bytes of the medium as they stand, and nothing of custody", () => {
+    const target = ready(kind, WHOLE);
+    put(target);
+    const dump = (region: number, offset: number, length: number) =>
+      target.ask(Command.Dump, [
+        [Key.Length, length],
+        [Key.Region, region],
+        [Key.Offset, offset],
+      ]);
+    const { slots, data, slotsOffset } = target.device;
+    for (let at = 0; at < 8192; at += 4096) {
+      const told = unchanged(target, () => dump(0, at, 4096)).get(Key.Data) as Uint8Array;
+      expect(Buffer.compare(told, slots.bytes.subarray(slotsOffset + at, slotsOffset + at + 4096))).toBe(0);
+    }
+    const journal = dump(1, 1536, 3072).get(Key.Data) as Uint8Array;
+    expect(Buffer.compare(journal, data.bytes.subarray(1536, 4608))).toBe(0);
+    for (const offset of [0, 1, 128, 255]) expect(says(dump(1, offset, 64))).toBe("Unreadable");
+    target.close();
+  });
+});

@@ -1,0 +1,94 @@
+/** The targets that one suite runs over: the reference model, and core.wasm in several engines and on the virtual board.
+ *  MBS_TARGET=v8,model selects; all of them otherwise. A target that cannot be made fails, it is not skipped. */
+import { randomInt } from "node:crypto";
+import type { Command } from "../firmware/defs/wire.js";
+import type { Message } from "../host/client/message.js";
+import type { Device, EngineDevice } from "./device/device.js";
+import { type Fields, Talk } from "./device/talk.js";
+
+/** What answers commands. */
+export interface Target {
+  readonly name: string;
+  /** Power off and on. */
+  boot(): void;
+  /** Sends one command. @returns the answer, whatever its status */
+  ask(command: Command, fields?: Fields): Message;
+  close(): void;
+}
+
+/** A device, with a synchronous host at the other end of its line. */
+export class Bench<D extends Device = Device> implements Target {
+  readonly talk: Talk;
+
+  constructor(readonly device: D) {
+    this.talk = new Talk(device);
+  }
+
+  get name(): string {
+    return this.device.name;
+  }
+  boot(): void {
+    this.device.boot();
+    this.talk.reset();
+  }
+  ask(command: Command, fields: Fields = []): Message {
+    return this.talk.answer(command, fields);
+  }
+  close(): void {
+    this.device.close();
+  }
+}
+
+/** The seed of this run's random choices; a failing run is repeated with it. */
+export const seed = process.env.MBS_SEED === undefined ? randomInt(2 ** 31) : Number(process.env.MBS_SEED);
+export const repeat = `repeat with MBS_SEED=${seed}`;
+
+export interface Kind<T extends Target> {
+  readonly name: string;
+  /** How much of a long test it does in bearable time; 1 = all of it. */
+  readonly share: number;
+  /** A blank one that was switched on. */
+  make(): T;
+}
+
+function on<T extends Target>(target: T): T {
+  target.boot();
+  return target;
+}
+
+const engines: Kind<Bench<EngineDevice>>[] = [
+  { name: "v8", share: 1, make: () => on(new Bench(new (need(v8).V8Device)(seed))) },
+  { name: "wasm3", share: 0.2, make: () => on(new Bench(new (need(wasm3).Wasm3Device)(seed))) },
+];
+const boards: Kind<Bench>[] = [
+  { name: "virtual", share: 0.05, make: () => on(new Bench(new (need(virtual).VirtualDevice)(seed))) },
+];
+const models: Kind<Target>[] = [{ name: "model", share: 1, make: () => on(new (need(model).ModelStore)()) }];
+
+const known = [...models, ...engines, ...boards].map((kind) => kind.name);
+const chosen = process.env.MBS_TARGET?.split(",") ?? known;
+for (const name of chosen) {
+  if (!known.includes(name)) throw new Error(`MBS_TARGET names ${name}; expected some of ${known.join(", ")}`);
+}
+const among = <T extends Target>(kinds: Kind<T>[]): Kind<T>[] => kinds.filter((kind) => chosen.includes(kind.name));
+
+// an engine is loaded only when it was chosen
+const load = <T>(name: string, from: () => Promise<T>): Promise<T | undefined> =>
+  chosen.includes(name) ? from() : Promise.resolve(undefined);
+const [model, v8, wasm3, virtual] = await Promise.all([
+  load("model", () => import("./model/store.js")),
+  load("v8", () => import("./device/v8.js")),
+  load("wasm3", () => import("./device/wasm3.js")),
+  load("virtual", () => import("./device/virtual.js")),
+]);
+function need<T>(module: T | undefined): T {
+  if (module === undefined) throw new Error("the target was not chosen");
+  return module;
+}
+
+/** Those whose board is ours: memory, noise and start mode can be reached. */
+export const engineTargets = among(engines);
+/** Those with a medium. */
+export const deviceTargets: Kind<Bench>[] = [...engineTargets, ...among(boards)];
+/** All of them. */
+export const targets: Kind<Target>[] = [...among(models), ...deviceTargets];
