@@ -9,6 +9,9 @@ export interface TcpEvents {
   refused(): void;
 }
 
+/** How long a second client may wait for the first one to leave. */
+const PATIENCE_MS = 100;
+
 export class TcpUart {
   readonly #server: Server;
   #client: Socket | undefined;
@@ -18,7 +21,7 @@ export class TcpUart {
     private readonly events: TcpEvents,
   ) {
     this.#server = server;
-    server.on("connection", (socket) => this.#join(socket));
+    server.on("connection", (socket) => this.#arrive(socket));
   }
 
   /** Listens on `port`, 0 for a free one. @throws Error that says which port is taken. */
@@ -54,13 +57,26 @@ export class TcpUart {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 
-  #join(socket: Socket): void {
+  #arrive(socket: Socket): void {
     socket.on("error", () => socket.destroy()); // a client that vanished; "close" follows
-    if (this.#client !== undefined) {
-      socket.destroy();
-      this.events.refused();
+    if (this.#client === undefined) {
+      this.#join(socket);
       return;
     }
+    // a client that comes back at once may arrive before its own farewell: it gets a moment
+    const patience = setTimeout(() => {
+      this.#client?.removeListener("close", retry);
+      socket.destroy();
+      this.events.refused();
+    }, PATIENCE_MS);
+    const retry = (): void => {
+      clearTimeout(patience);
+      this.#arrive(socket);
+    };
+    this.#client.once("close", retry);
+  }
+
+  #join(socket: Socket): void {
     this.#client = socket;
     socket.on("data", (bytes) => this.events.received(bytes));
     socket.on("close", () => {
