@@ -15,7 +15,7 @@ import { Status } from "../firmware/defs/status.js";
 import { State } from "../firmware/defs/wire.js";
 import type { Entry } from "./client/answers.js";
 import type { Client } from "./client/client.js";
-import { DeviceError, FileError } from "./client/errors.js";
+import { DeviceError, FileError, ProtocolError } from "./client/errors.js";
 import type { Geometry } from "./client/requests.js";
 import { readCredential } from "./credentials/detect.js";
 import type { Passphrase } from "./credentials/format.js";
@@ -138,10 +138,12 @@ export async function dryRun(
   credentials: readonly Loaded[],
 ): Promise<{ state: State; planned: Planned[] }> {
   const { state, store } = await client.info();
-  if (store === undefined) return { state, planned: planBlank(manifest, credentials) };
+  if (state === State.Blank) return { state, planned: planBlank(manifest, credentials) };
+  const entries = await client.list(); // a damaged device refuses here
+  if (store === undefined) throw new ProtocolError("The device lists records, and info knows no store.");
   checkManifest(state, store.manifest, manifest);
   const free = store.classes.map((one) => one.capacity - one.live);
-  return { state, planned: planCredentials(credentials, store.classes, free, await client.list()) };
+  return { state, planned: planCredentials(credentials, store.classes, free, entries) };
 }
 
 function planBlank(manifest: Manifest, credentials: readonly Loaded[]): Planned[] {

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
+import { BadElf } from "../board/virtual/elf.js";
 import { runBoard } from "../board/virtual/run.js";
 import { Status } from "../firmware/defs/status.js";
 import { ENTRY_ALIGN, ENTRY_HEADINGS, entryRows } from "../host/cli/present.js";
@@ -267,7 +268,7 @@ async function main(): Promise<void> {
     const { message } = error as Error;
     const hint = error instanceof MbsError && error.hint !== "" ? ` ${error.hint}` : "";
     process.exitCode = 1;
-    const expected = error instanceof Surprise || error instanceof MbsError;
+    const expected = [Surprise, MbsError, BadElf].some((kind) => error instanceof kind);
     process.stderr.write(
       `\n${paint(31, `The step "${present}" failed`)}: ${expected ? message : (error as Error).stack}${hint}\n`,
     );

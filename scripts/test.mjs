@@ -10,12 +10,32 @@ import { checkDependencies, linkCommand } from "./setup.mjs";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const count = { passed: 0, failed: 0, skipped: 0 };
-process.on("SIGINT", () => {}); // vitest gets it too and ends; the counts still follow
+const LIMIT_MINUTES = 30; // a test that computes without end cannot be timed out from inside
+let child;
+let stopped = false;
+
+// in a process group of its own, so that workers of vitest that still compute end with it
+const stop = (signal) => child && process.kill(-child.pid, signal);
+for (const signal of ["SIGINT", "SIGTERM"])
+  process.once(signal, () => {
+    stopped = true;
+    stop("SIGKILL");
+    console.log(`stopped (${signal}); what was not done counts as failed`);
+  });
 
 function node(...args) {
+  if (stopped) return Promise.resolve(1);
   return new Promise((resolve) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
-    child.on("close", (code, signal) => resolve(signal ? 1 : code));
+    child = spawn(process.execPath, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"], detached: true });
+    const limit = setTimeout(() => {
+      console.error(`${args[0]} was stopped: it did not end within ${LIMIT_MINUTES} minutes`);
+      stop("SIGKILL");
+    }, LIMIT_MINUTES * 60_000);
+    child.on("close", (code) => {
+      clearTimeout(limit);
+      child = undefined;
+      resolve(code ?? 1);
+    });
   });
 }
 

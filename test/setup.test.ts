@@ -1,4 +1,5 @@
 /** The decisions of scripts/setup.mjs, apart from what they lead to. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import {
   elevation,
@@ -13,6 +14,8 @@ import {
 } from "../scripts/setup.mjs";
 
 const names = Object.keys(PACKAGES);
+const root = new URL("../", import.meta.url);
+const read = (file: string) => readFileSync(new URL(file, root), "utf8");
 const installed = (packages: string[]) => packages.map((name) => `ii \t${name}\t`).join("\n");
 
 describe("nodeIsEnough", () => {
@@ -128,5 +131,32 @@ describe("peerProblems", () => {
   it("reports an invalid peer and any other missing package", () => {
     const bad = ["invalid: vite@5.0.0 /x/node_modules/vite", "missing: react@*, required by other@1.0.0"];
     expect(peerProblems(bad)).toEqual(bad);
+  });
+});
+
+describe("package.json", () => {
+  const { scripts }: { scripts: Record<string, string> } = JSON.parse(read("package.json"));
+
+  it("runs set-up before every script", () => {
+    for (const name of Object.keys(scripts).filter((one) => one !== "setup" && !one.startsWith("pre")))
+      expect(scripts[`pre${name}`], name).toMatch(/^node scripts\/setup\.mjs\b/);
+  });
+});
+
+describe("package-lock.json", () => {
+  interface Locked {
+    resolved?: string;
+    optionalDependencies?: Record<string, string>;
+  }
+  const { packages }: { packages: Record<string, Locked> } = JSON.parse(read("package-lock.json"));
+
+  it("holds every optional package, without which npm ci refuses it on some machine", () => {
+    const optional = Object.values(packages).flatMap((one) => Object.keys(one.optionalDependencies ?? {}));
+    const locked = Object.keys(packages);
+    expect(optional.filter((name) => !locked.some((path) => path.endsWith(`node_modules/${name}`)))).toEqual([]);
+  });
+
+  it("names no download host", () => {
+    expect(Object.values(packages).filter((one) => one.resolved?.startsWith("http"))).toEqual([]);
   });
 });

@@ -1,18 +1,19 @@
 /** The virtual EK-RA6M5: the ELF that would be flashed, running on models of its peripherals and strict media.
  *  Deterministic with a seed; otherwise noise, entropy and unique id come from the host. */
-import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { DATA_BLOCK, DATA_SIZE, DATA_UNIT, SLOT_BLOCK, SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
 import { Agt } from "./agt.js";
 import { Caches } from "./cache.js";
-import { Bus, type Chip, type Clocks, type Peripheral, type ResetCause } from "./chip.js";
+import { Bus, type Chip, type Clocks, type ResetCause } from "./chip.js";
 import { Cpu } from "./cpu.js";
-import { BadElf, type Elf, readElf } from "./elf.js";
+import type { Elf } from "./elf.js";
 import { Engine } from "./engine.js";
-import { CODE_FLASH, DATA_FLASH, Faci } from "./faci.js";
+import { Faci } from "./faci.js";
 import { type Fault, FaultLog, hex } from "./faults.js";
+import { loadFirmware } from "./firmware.js";
 import { type FlashImage, loadFlash, type MediumShape, saveFlash } from "./flashfile.js";
+import { Memory, SLOT_BASE } from "./memory.js";
 import { Nor, PowerCut } from "./nor.js";
+import { Pace, type Paced } from "./pace.js";
 import { type Light, Ports, type Switch } from "./ports.js";
 import { fillNoise, hostRandom, type Random, seeded } from "./prng.js";
 import { Sci } from "./sci.js";
@@ -53,33 +54,18 @@ export interface FlashState {
 }
 
 const CODE_SIZE = 0x200000;
-const SLOT_BASE = 0x100000;
+/** Below this address erase blocks are small. */
 const SMALL_BLOCKS = 0x10000;
-const RAM = 0x20000000;
-const RAM_SIZE = 0x80000;
-const STANDBY_RAM = 0x28000000;
-const FACTORY = 0x01008000;
-const UNIQUE_ID = 0x190;
-const PART_NUMBER = 0x0f0;
-/** Not the part number of the family, so that firmware knows that nothing here is secret. */
-const PART_NAME = "VIRTUAL RA6M5   ";
-const OPTION_MEMORY = 0x0100a000;
-const PAGE = 0x1000;
-/** A page of our own, where no flash is, for the instructions that reset what the engine keeps across resets. */
-const RESET_STUB = 0x01f00000;
-const RESET_CODE = [0x2000, 0xf380, 0x880a, 0xf380, 0x880b]; // movs r0,#0; msr msplim,r0; msr psplim,r0
-const RESET_INSTRUCTIONS = 3;
+const SMALL_BLOCK = 0x2000;
 /** Instructions of one slice when nothing is due sooner. */
 const SLICE = 500_000;
-/** Real time that passes while the firmware idles is given to it in steps of this many ms. */
+/** Virtual time that passes between two turns of an idle firmware, at most. */
 const IDLE_STEP_MS = 10;
-/** How long an idle board sleeps before it gives the firmware a turn. */
-const IDLE_SLEEP_MS = 20;
-/** A longer absence of the host (a laptop that slept) is not made up for. */
-const IDLE_MOST_MS = 100;
 const SCI0_PSEL = 4;
+/** While the processor is locked up, only the watchdog still counts. */
+const LOCKED_STEP_NS = 1e6;
 
-export class VirtualBoard implements Chip {
+export class VirtualBoard implements Chip, Paced {
   readonly supply = new Supply();
   /** The 2 MB of code flash; the slot region is its upper half. */
   readonly code: Nor;
@@ -96,6 +82,10 @@ export class VirtualBoard implements Chip {
   /** Bytes that the board sent; for the asynchronous mode. */
   onSend: (bytes: Buffer) => void = () => {};
   onEvent: (event: BoardEvent) => void = () => {};
+  /** The asynchronous mode met an error that is not the firmware's; the loop has ended. Thrown when nobody listens. */
+  onFailure: (error: unknown) => void = (error) => {
+    throw error;
+  };
   /** Called after flash changed, at the end of a slice. */
   onFlashChanged: () => void = () => {};
 
@@ -108,22 +98,16 @@ export class VirtualBoard implements Chip {
   readonly #faci: Faci;
   readonly #sci: Sci;
   readonly #ports: Ports;
-  readonly #ram = Buffer.alloc(RAM_SIZE);
-  readonly #standbyRam = Buffer.alloc(PAGE);
-  readonly #noise: Buffer;
-  readonly #factory = Buffer.alloc(PAGE, 0xff);
+  readonly #memory: Memory;
+  readonly #pace = new Pace(this);
   readonly #path: string | undefined;
 
   #on = false;
   #idle = false;
   #reset: ResetCause | undefined;
-  #flashMode: "read" | "code" | "data" = "read";
-  #protection = "";
-  #opened: number[] = [];
   #flashChanged = false;
   #shown = "";
   #lockTold = false;
-  #loop: { timer: NodeJS.Timeout | undefined; immediate: NodeJS.Immediate | undefined; idleSince: number } | undefined;
 
   static create(options: BoardOptions): VirtualBoard {
     return new VirtualBoard(options);
@@ -147,7 +131,7 @@ export class VirtualBoard implements Chip {
       size: CODE_SIZE,
       unit: UNIT,
       blocks: [
-        { size: 0x2000, count: SMALL_BLOCKS / 0x2000 },
+        { size: SMALL_BLOCK, count: SMALL_BLOCKS / SMALL_BLOCK },
         { size: SLOT_BLOCK, count: (CODE_SIZE - SMALL_BLOCKS) / SLOT_BLOCK },
       ],
       erasedReads: "ff",
@@ -165,12 +149,9 @@ export class VirtualBoard implements Chip {
       supply: this.supply,
       changed,
     });
-    this.#noise = Buffer.alloc(RAM_SIZE + PAGE);
-    fillNoise(this.#noise, noise);
-
-    const name = typeof options.elf === "string" ? options.elf : "the ELF";
-    this.elf = readElf(typeof options.elf === "string" ? readFirmware(options.elf) : options.elf, name);
-    this.firmware = this.#loadFirmware(name);
+    const { elf, hash } = loadFirmware(options.elf, this.code);
+    this.elf = elf;
+    this.firmware = hash;
     this.#path = options.flash;
     const image = this.#path === undefined ? undefined : loadFlash(this.#path, SLOTS_SHAPE, DATA_SHAPE);
     this.flash = {
@@ -184,23 +165,9 @@ export class VirtualBoard implements Chip {
     }
     this.uniqueId = image?.uniqueId ?? Buffer.alloc(16);
     if (image === undefined) fillNoise(this.uniqueId, stream(2));
-    this.uniqueId.copy(this.#factory, UNIQUE_ID);
-    this.#factory.write(PART_NAME, PART_NUMBER, "latin1");
-    this.#flashChanged = false;
-
-    const stub = Buffer.alloc(PAGE);
-    RESET_CODE.forEach((word, i) => {
-      stub.writeUInt16LE(word, 2 * i);
-    });
     const engine = this.#engine;
-    engine.map(CODE_FLASH, this.code.bytes, 5);
-    engine.map(DATA_FLASH, this.data.bytes, 1);
-    engine.map(RAM, this.#ram, 7);
-    engine.map(STANDBY_RAM, this.#standbyRam, 3);
-    engine.map(FACTORY, this.#factory, 1);
-    engine.map(OPTION_MEMORY, Buffer.alloc(PAGE, 0xff), 1);
-    engine.map(RESET_STUB, stub, 5);
-    engine.refused = (address, _size, access) => this.#refused(address, access);
+    this.#memory = new Memory(engine, this.code, this.data, this.uniqueId, noise);
+    this.#flashChanged = false;
 
     this.#bus = new Bus(this.faults);
     const bus = this.#bus;
@@ -230,7 +197,7 @@ export class VirtualBoard implements Chip {
     this.#faci = bus.add(new Faci(this, this.#system, this.#caches, this.code, this.data));
     bus.add(this.#faci.commandArea);
     this.#faci.modeChanged = (mode) => {
-      this.#flashMode = mode;
+      this.#memory.flashMode = mode;
       this.code.redraw();
       this.data.redraw();
       engine.endSlice(); // the next slice begins with the new protection
@@ -238,13 +205,8 @@ export class VirtualBoard implements Chip {
     engine.mmio(Bus.BASE, Bus.SIZE, bus);
     this.#scs = new Scs(this, () => bus.accesses);
     engine.mmio(Scs.BASE, Scs.SIZE, this.#scs);
-    this.#cpu = new Cpu(
-      engine,
-      this.#scs,
-      { readWord: (a) => this.#word(a), writeWord: (a, v) => this.#setWord(a, v) },
-      this.faults,
-    );
-    this.#cpu.forgiven = (address) => this.#torn(address);
+    this.#cpu = new Cpu(engine, this.#scs, this.#memory, this.faults);
+    this.#cpu.forgiven = (address) => this.#memory.torn(address);
   }
 
   // --- Chip: what the peripherals ask for
@@ -282,19 +244,16 @@ export class VirtualBoard implements Chip {
   powerOn(): void {
     if (this.#on) return;
     this.supply.up();
-    const from = (this.random() % (PAGE / 4)) * 4;
-    this.#noise.copy(this.#ram, 0, from, from + RAM_SIZE);
-    this.#noise.copy(this.#standbyRam, 0, 0, PAGE);
+    this.#memory.powerUp();
     this.#on = true;
     this.onEvent({ kind: "on" });
     this.#restart("power");
-    this.#wake();
+    this.#pace.wake();
   }
 
   /** Takes the power away. A flash operation under way is torn, its cells marginal. */
   powerOff(): void {
-    if (!this.#on) return;
-    this.#faci.interrupt();
+    if (!this.#on || !this.#survives(() => this.#faci.interrupt())) return;
     this.supply.down();
     this.#on = false;
     this.#shown = "";
@@ -309,19 +268,19 @@ export class VirtualBoard implements Chip {
 
   /** The reset button S3: RAM keeps its bytes. */
   reset(): void {
-    if (this.#on) this.#restart("pin");
+    if (this.#on && this.#survives(() => this.#restart("pin"))) this.#pace.wake();
   }
 
   // --- the outside world
 
   press(which: Switch): void {
     this.#ports.press(which, true);
-    this.#wake();
+    this.#pace.wake();
   }
 
   release(which: Switch): void {
     this.#ports.press(which, false);
-    this.#wake();
+    this.#pace.wake();
   }
 
   /** Lights that are on. */
@@ -342,9 +301,9 @@ export class VirtualBoard implements Chip {
   /** Puts bytes on the UART line; without power they are lost. */
   feed(bytes: Uint8Array): void {
     if (!this.#on) return;
-    this.#passIdleTime(); // before the line moves, or its bytes would seem to have come meanwhile
+    this.#pace.catchUp(); // before the line moves, or its bytes would seem to have come meanwhile
     this.#sci.feed(bytes);
-    this.#wake();
+    this.#pace.wake();
   }
 
   /** Takes what the board has sent. */
@@ -377,7 +336,7 @@ export class VirtualBoard implements Chip {
   advance(ms: number): RunEnd {
     let end: RunEnd = this.run();
     for (let left = ms; left > 0 && end === "idle"; left -= IDLE_STEP_MS) {
-      this.time.skipCycles(Math.round((Math.min(left, IDLE_STEP_MS) * this.time.hz) / 1000));
+      this.passed(Math.min(left, IDLE_STEP_MS));
       end = this.run();
     }
     return end;
@@ -386,52 +345,30 @@ export class VirtualBoard implements Chip {
   // --- asynchronous mode: runs beside the event loop
 
   start(): void {
-    if (this.#loop !== undefined) return;
-    this.#loop = { timer: undefined, immediate: undefined, idleSince: 0 };
-    this.#wake();
+    this.#pace.start();
   }
 
   stop(): void {
-    const loop = this.#loop;
-    this.#loop = undefined;
-    if (loop?.timer !== undefined) clearTimeout(loop.timer);
-    if (loop?.immediate !== undefined) clearImmediate(loop.immediate);
+    this.#pace.stop();
   }
 
-  #wake(): void {
-    const loop = this.#loop;
-    if (loop === undefined || loop.immediate !== undefined) return;
-    if (loop.timer !== undefined) clearTimeout(loop.timer);
-    loop.timer = undefined;
-    loop.immediate = setImmediate(() => this.#turn());
-  }
-
-  /** Gives the firmware the real time that passed while it idled. */
-  #passIdleTime(): void {
-    const loop = this.#loop;
-    if (loop === undefined || loop.idleSince === 0) return;
-    const away = Math.min(performance.now() - loop.idleSince, IDLE_MOST_MS);
-    loop.idleSince = 0;
-    if (this.#on) this.time.skipCycles(Math.round((away * this.time.hz) / 1000));
-  }
-
-  #turn(): void {
-    const loop = this.#loop;
-    if (loop === undefined) return;
-    loop.immediate = undefined;
-    this.#passIdleTime();
-    const state = this.#slice(SLICE);
-    const sent = this.take();
-    if (sent.length > 0) this.onSend(sent);
-    if (this.#loop === undefined) return;
-    if (state === "ran") this.#wake();
-    else if (state === "idle") {
-      loop.idleSince = performance.now();
-      loop.timer = setTimeout(() => {
-        loop.timer = undefined;
-        this.#wake();
-      }, IDLE_SLEEP_MS);
+  /** For the pace: one slice, and what the board sent meanwhile. */
+  turn(): "more" | "nap" | "sleep" {
+    try {
+      const state = this.#slice(SLICE);
+      const sent = this.take();
+      if (sent.length > 0) this.onSend(sent);
+      return state === "ran" ? "more" : state === "idle" ? "nap" : "sleep";
+    } catch (error) {
+      this.stop();
+      this.onFailure(error);
+      return "sleep";
     }
+  }
+
+  /** For the pace: the firmware idled while real time went by. */
+  passed(ms: number): void {
+    if (this.#on) this.time.skipCycles(Math.round((ms * this.time.hz) / 1000));
   }
 
   // --- persistence
@@ -460,12 +397,7 @@ export class VirtualBoard implements Chip {
 
   /** Reads memory as a debugger would; undefined outside. For tests and reports. */
   peek(address: number, length: number): Buffer | undefined {
-    for (const [base, bytes] of this.#memories()) {
-      if (address >= base && address + length <= base + bytes.length) {
-        return Buffer.from(bytes.subarray(address - base, address - base + length));
-      }
-    }
-    return undefined;
+    return this.#memory.peek(address, length);
   }
 
   // --- running
@@ -473,32 +405,27 @@ export class VirtualBoard implements Chip {
   /** One slice, and everything that is due after it. */
   #slice(most: number): RunEnd | "ran" {
     if (!this.#on) return "off";
-    this.#protect();
+    this.#memory.protect();
     this.#idle = false;
     const due = this.#deadline();
     const cycles = Math.max(1, due - this.time.cycles);
     this.time.sliceEnd = due;
-    let ran: "ran" | "wait" | "locked";
-    try {
+    let ran = "ran" as ReturnType<Cpu["run"]>;
+    const survived = this.#survives(() => {
       ran = this.#cpu.run(Math.min(most, cycles));
       if (ran === "wait") this.#wait(due);
-      else if (ran === "locked" && Number.isFinite(due)) this.time.skipTo(this.time.ns + 1e6);
+      else if (ran === "locked" && Number.isFinite(due)) this.time.skipTo(this.time.ns + LOCKED_STEP_NS);
       this.#settleDue();
-    } catch (error) {
-      if (!(error instanceof PowerCut)) throw error;
-      return this.#lostPower(error);
-    } finally {
-      this.time.sliceEnd = Number.POSITIVE_INFINITY;
-    }
+    });
+    this.time.sliceEnd = Number.POSITIVE_INFINITY;
+    if (!survived) return "off";
     if (this.#flashChanged) {
       this.#flashChanged = false;
       this.onFlashChanged();
     }
     if (this.#reset !== undefined) {
       const cause = this.#reset;
-      this.#reset = undefined;
-      this.#restart(cause);
-      return "ran";
+      return this.#survives(() => this.#restart(cause)) ? "ran" : "off";
     }
     this.#tellLights();
     if (ran === "locked" && !Number.isFinite(due)) {
@@ -527,7 +454,7 @@ export class VirtualBoard implements Chip {
   }
 
   #settleDue(): void {
-    for (const peripheral of this.#bus.peripherals) (peripheral as Peripheral).due?.();
+    for (const peripheral of this.#bus.peripherals) peripheral.due?.();
     this.#scs.tick();
     if (this.#idle && this.elf.hardFloat && !this.#scs.fpuEnabled) {
       this.faults.record("CPU", "the firmware uses the FPU and CPACR never enabled it");
@@ -540,114 +467,31 @@ export class VirtualBoard implements Chip {
     else this.#idle = true;
   }
 
-  #lostPower(cut: PowerCut): RunEnd {
-    this.#on = false;
-    this.#shown = "";
-    this.#flashChanged = false;
-    this.onFlashChanged();
-    this.onEvent({ kind: "cut", operation: cut.operation });
-    return "off";
+  /** Runs what may end in a power cut. @returns false when it did. */
+  #survives(body: () => void): boolean {
+    try {
+      body();
+      return true;
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error;
+      this.#on = false;
+      this.#shown = "";
+      this.#flashChanged = false;
+      this.onFlashChanged();
+      this.onEvent({ kind: "cut", operation: error.operation });
+      return false;
+    }
   }
 
   #restart(cause: ResetCause): void {
-    for (const peripheral of this.#bus.peripherals) (peripheral as Peripheral).reset(cause);
+    for (const peripheral of this.#bus.peripherals) peripheral.reset(cause);
     this.#caches.reset();
     this.#scs.reset();
     this.#reset = undefined;
     this.#lockTold = false;
-    this.#engine.removeCache(RAM, RAM + RAM_SIZE);
-    this.#flashMode = "read";
-    this.#protect();
-    this.#engine.pc = RESET_STUB;
-    this.#engine.run(RESET_INSTRUCTIONS);
+    this.#memory.reset();
     if (cause !== "power") this.onEvent({ kind: "reset", cause });
     if (!this.#cpu.reset()) this.faults.record("CPU", "there is no program at the reset vector");
-  }
-
-  // --- memory
-
-  #loadFirmware(name: string): Buffer {
-    const hash = createHash("sha256");
-    for (const { address, bytes } of this.elf.segments) {
-      if (address + bytes.length > SLOT_BASE) {
-        throw new BadElf(
-          `${name} loads ${bytes.length} bytes at ${hex(address)}; only code flash below ${hex(SLOT_BASE)} is for firmware`,
-        );
-      }
-    }
-    const image = Buffer.alloc(SLOT_BASE, 0xff);
-    let end = 0;
-    for (const { address, bytes } of this.elf.segments) {
-      bytes.copy(image, address);
-      end = Math.max(end, address + bytes.length);
-      hash.update(bytes);
-    }
-    this.code.preload(0, image.subarray(0, Math.ceil(end / UNIT) * UNIT));
-    return hash.digest();
-  }
-
-  #memories(): [number, Buffer][] {
-    return [
-      [CODE_FLASH, this.code.bytes],
-      [DATA_FLASH, this.data.bytes],
-      [RAM, this.#ram],
-      [STANDBY_RAM, this.#standbyRam],
-      [FACTORY, this.#factory],
-    ];
-  }
-
-  #word(address: number): number | undefined {
-    if (this.#flashMode === "code" && address < CODE_SIZE) return undefined;
-    return this.peek(address, 4)?.readUInt32LE(0);
-  }
-
-  #setWord(address: number, value: number): boolean {
-    if (address < RAM || address + 4 > RAM + RAM_SIZE) return false;
-    this.#ram.writeUInt32LE(value, address - RAM);
-    return true;
-  }
-
-  /** The flash of the present P/E mode answers no reads and no fetches, and neither do pages with unreadable cells. */
-  #protect(): void {
-    const torn = [
-      ...(this.code.hasUnreadable ? this.#tornPages(CODE_FLASH, this.code) : []),
-      ...(this.data.hasUnreadable ? this.#tornPages(DATA_FLASH, this.data) : []),
-    ];
-    const wanted = `${this.#flashMode} ${torn.join()}`;
-    if (wanted === this.#protection && this.#opened.length === 0) return;
-    this.#opened = [];
-    this.#protection = wanted;
-    this.#engine.protect(CODE_FLASH, CODE_SIZE, this.#flashMode === "code" ? 0 : 5);
-    this.#engine.protect(DATA_FLASH, DATA_SIZE, this.#flashMode === "data" ? 0 : 1);
-    for (const page of torn) this.#engine.protect(page, PAGE, 0);
-    // translated code would run on without a fetch
-    if (this.#flashMode === "code") this.#engine.removeCache(CODE_FLASH, SLOT_BASE);
-  }
-
-  #tornPages(base: number, medium: Nor): number[] {
-    const pages: number[] = [];
-    for (let at = 0; at < medium.size; at += PAGE) if (medium.unreadable(at, PAGE)) pages.push(base + at);
-    return pages;
-  }
-
-  #torn(address: number): boolean {
-    if (this.#flashMode !== "read") return false;
-    if (address >= CODE_FLASH && address < CODE_SIZE) return this.code.unreadable(address, 1);
-    if (address >= DATA_FLASH && address < DATA_FLASH + DATA_SIZE) return this.data.unreadable(address - DATA_FLASH, 1);
-    return false;
-  }
-
-  /** A good cell in a page that is closed for a torn one: the page is opened for this instruction only. */
-  #refused(address: number, access: "read" | "write" | "fetch"): boolean {
-    if (access !== "read" || this.#flashMode !== "read" || this.#torn(address)) return false;
-    const inCode = address < CODE_SIZE;
-    const inData = address >= DATA_FLASH && address < DATA_FLASH + DATA_SIZE;
-    if (!inCode && !inData) return false;
-    const page = address - (address % PAGE);
-    this.#engine.protect(page, PAGE, inCode ? 5 : 1);
-    this.#opened.push(page);
-    this.#engine.endSlice();
-    return true;
   }
 }
 
@@ -657,14 +501,3 @@ const SLOTS_SHAPE: MediumShape = {
   blocks: SLOT_BLOCKS,
 };
 const DATA_SHAPE: MediumShape = { bytes: DATA_SIZE, units: DATA_SIZE / DATA_UNIT, blocks: DATA_SIZE / DATA_BLOCK };
-
-function readFirmware(path: string): Buffer {
-  try {
-    return readFileSync(path);
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new BadElf(
-      `cannot read the firmware ${path}: build it first (npm run build), or name another with --elf (${reason})`,
-    );
-  }
-}

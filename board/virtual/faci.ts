@@ -4,12 +4,10 @@
 import type { Caches } from "./cache.js";
 import type { Chip, Peripheral, ResetCause } from "./chip.js";
 import { hex } from "./faults.js";
+import { CODE_FLASH, DATA_FLASH, type FlashMode } from "./memory.js";
 import { BadManners, type Nor, tears } from "./nor.js";
 import { RegisterBlock } from "./registers.js";
 import type { System } from "./system.js";
-
-export const CODE_FLASH = 0x00000000;
-export const DATA_FLASH = 0x08000000;
 
 const COMMAND_AREA = 0x407e0000;
 const REGISTERS = 0x407fe000;
@@ -82,7 +80,7 @@ export class Faci extends RegisterBlock {
   #pending: Pending | undefined;
   #polls = 0;
   /** Called when flash stops or starts to answer reads: `mode` is "read", "code" or "data". */
-  modeChanged: (mode: "read" | "code" | "data") => void = () => {};
+  modeChanged: (mode: FlashMode) => void = () => {};
   readonly commandArea: Peripheral;
 
   constructor(

@@ -66,6 +66,7 @@ class Session {
   readonly #board: VirtualBoard;
   readonly #output: NodeJS.WritableStream;
   #quit: () => void = () => {};
+  #fail: (error: unknown) => void = () => {};
   #tcp: TcpUart | undefined;
   #pty: PtyUart | undefined;
   #saving: NodeJS.Timeout | undefined;
@@ -75,8 +76,9 @@ class Session {
 
   constructor(private readonly options: RunOptions) {
     this.#output = options.output ?? process.stdout;
-    this.done = new Promise((resolve) => {
+    this.done = new Promise((resolve, reject) => {
       this.#quit = resolve;
+      this.#fail = reject;
     });
     const { flash, seed } = options;
     this.#board = VirtualBoard.create({
@@ -92,6 +94,7 @@ class Session {
     board.onEvent = (event) => this.#event(event);
     board.onSend = (bytes) => this.#send(bytes);
     board.onFlashChanged = () => this.#saveSoon();
+    board.onFailure = (error) => this.#fail(error);
     if (options.pty !== undefined) this.#pty = new PtyUart(options.pty, (bytes) => this.#received(bytes));
     const port = options.tcp ?? (options.pty === undefined ? DEFAULT_PORT : undefined);
     if (port !== undefined) {

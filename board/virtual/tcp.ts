@@ -77,6 +77,7 @@ export class TcpUart {
   }
 
   #join(socket: Socket): void {
+    if (socket.destroyed) return; // it lost patience first
     this.#client = socket;
     socket.on("data", (bytes) => this.events.received(bytes));
     socket.on("close", () => {

@@ -103,7 +103,7 @@ export function writeInfo(): void {
   const mounted = store.mayList() == Status.Ok && vault.open() == Status.Ok;
   const changes = state.sequence(CURRENT);
   readFacts();
-  cbor.writeMap(mounted ? 19 : 10);
+  cbor.writeMap(mounted ? 20 : 10);
   pair(Key.Command, Status.Ok);
   if (mounted) {
     pair(Key.Epoch, state.epoch(CURRENT));
@@ -122,6 +122,7 @@ export function writeInfo(): void {
   }
   bytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
   bytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
+  if (mounted) pair(Key.CustodyCopies, vault.hasSecond() ? 2 : 1);
   const boardNumber: u32 = load<u8>(PAGE, FACTS_OFF_BOARD);
   if (mounted) {
     const budget: u32 = DATA_CYCLES * JOURNAL_PLACES;

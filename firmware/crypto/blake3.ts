@@ -151,32 +151,32 @@ function compress(out: usize, value: usize, block: usize, counter: u32, length: 
   store<u32>(out, x7 ^ x15, 28);
 }
 
-/** A chunk of at most 1,024 bytes into VALUE; `last` is ROOT when it is the whole input. */
-function chunk(data: usize, length: i32, counter: u32, mode: u32, last: u32): void {
-  memory.copy(VALUE, KEY, 32);
+/** Chaining value of a chunk of at most 1,024 bytes to `out`; `last` is ROOT when it is the whole input. */
+function chunk(out: usize, data: usize, length: i32, counter: u32, mode: u32, last: u32): void {
+  let value = KEY;
   let flags = mode | CHUNK_START;
   while (length > 64) {
-    compress(VALUE, VALUE, data, counter, 64, flags);
+    compress(VALUE, value, data, counter, 64, flags);
+    value = VALUE;
     flags = mode;
     data += 64;
     length -= 64;
   }
-  wipe(BLOCK, 64);
   memory.copy(BLOCK, data, length);
-  compress(VALUE, VALUE, BLOCK, counter, length, flags | CHUNK_END | last);
+  wipe(BLOCK + length, 64 - length);
+  compress(out, value, BLOCK, counter, length, flags | CHUNK_END | last);
 }
 
 /** The tree over `data` under KEY: subtrees are merged as soon as they are complete (paper §5.1.2). */
 function tree(out: usize, data: usize, length: i32, mode: u32): void {
   if (length <= CHUNK) {
-    chunk(data, length, 0, mode, ROOT);
-    memory.copy(out, VALUE, 32);
+    chunk(out, data, length, 0, mode, ROOT);
     return;
   }
   let depth: usize = 0; // subtrees on the stack
   let index: u32 = 0;
   while (length > CHUNK) {
-    chunk(data, CHUNK, index, mode, 0);
+    chunk(VALUE, data, CHUNK, index, mode, 0);
     data += CHUNK;
     length -= CHUNK;
     index++;
@@ -187,12 +187,12 @@ function tree(out: usize, data: usize, length: i32, mode: u32): void {
     memory.copy(STACK + depth * 32, VALUE, 32);
     depth++;
   }
-  chunk(data, length, index, mode, 0);
-  while (depth > 0) {
+  chunk(VALUE, data, length, index, mode, 0);
+  while (depth > 1) {
     depth--;
-    join(VALUE, STACK + depth * 32, depth == 0 ? mode | ROOT : mode);
+    join(VALUE, STACK + depth * 32, mode);
   }
-  memory.copy(out, VALUE, 32);
+  join(out, STACK, mode | ROOT);
 }
 
 /** Parent of the subtree at `left` and the one in VALUE. */

@@ -56,7 +56,7 @@ export enum Key {
   EraseTotal = 34,
   CoreHash = 35, // bytes 32, SHA-256 of core.wasm
   UniqueId = 36, // bytes 16
-  JournalSequence = 37, // u32
+  CustodyCopies = 37, // custody places that verify, 0…2
   ChangesLeft = 38, // changes until the data flash's rated cycles
   Residue = 39, // array of handles evicted but not yet erased
   TrapCode = 40, // uint, 0 = none

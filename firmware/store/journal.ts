@@ -31,7 +31,7 @@ import { Status } from "../defs/status";
 import { CURRENT, MESSAGE, NEXT, PLACE, TAG } from "../memory";
 import * as geometry from "./geometry";
 import * as state from "./state";
-import { KeyName, key } from "./vault";
+import { KeyName, key, mend } from "./vault";
 
 let current: i32 = -1; // place of the record in CURRENT
 let top: u32 = 0; // highest sequence readable in any place
@@ -186,9 +186,10 @@ function highestValid(readable: u32, below: u32, settled: bool): i32 {
   return -1;
 }
 
-/** The first change after power-up erases every place that does not read as a valid older record, from the farthest back to
+/** The first change after power-up mends a damaged custody copy, and erases every place that does not read as a valid older record, from the farthest back to
  *  the next, so that no cut write of an earlier life can be read later. */
 function tidy(): Status {
+  mend();
   for (let step = JOURNAL_PLACES - 1; step > 1; step--) {
     const p = after(current, step);
     if (board.read(Region.Data, offset(p), PLACE, JOURNAL_PLACE) == Status.Ok) {

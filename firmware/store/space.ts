@@ -63,25 +63,27 @@ function richest(c: i32): i32 {
   return best;
 }
 
-/** A slot that may be written without losing the spare, or -1. Blocks in use first, then the least worn empty one. */
-function findFree(c: i32): i32 {
+/** The block to write to next without losing the spare, or -1: one in use with a free slot, else the least worn empty one that has. */
+function blockToFill(c: i32): i32 {
   const spare = emptyBlocks(c) > 1;
   let best = -1;
-  let bestErases = 0;
   for (let b = 0; b < geometry.blocks(c); b++) {
     const block = geometry.firstBlock(c) + b;
-    const empty = state.liveInBlock(CURRENT, block) == 0;
-    if (empty && (!spare || (best >= 0 && state.erases(CURRENT, block) >= bestErases))) continue;
-    const from = geometry.slotOfBlock(block);
-    for (let slot = from; slot < from + geometry.perBlock(c); slot++) {
-      if (!state.isFree(CURRENT, slot)) continue;
-      if (!empty) return slot;
-      best = slot;
-      bestErases = state.erases(CURRENT, block);
-      break;
-    }
+    if (state.freeInBlock(CURRENT, block) == 0) continue;
+    if (state.liveInBlock(CURRENT, block) > 0) return block;
+    if (!spare) continue;
+    if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
   }
   return best;
+}
+
+/** A slot that may be written without losing the spare, or -1. */
+function findFree(c: i32): i32 {
+  const block = blockToFill(c);
+  if (block < 0) return -1;
+  let slot = geometry.slotOfBlock(block);
+  while (!state.isFree(CURRENT, slot)) slot++;
+  return slot;
 }
 
 /** Erases a block without live slots. Ok | ReadOnly | MediumFailed. */

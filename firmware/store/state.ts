@@ -54,20 +54,32 @@ export function clean(record: usize, block: i32): void {
   for (let slot = from; slot < from + n; slot++) setBit(record + BODY_OFF_DIRTY, slot, false);
 }
 
+/** How many bits of a block's slots are set in the bitmap at `set` and not in the one at `without` (0: no such). */
+function countBits(set: usize, without: usize, block: i32): i32 {
+  let slot = geometry.slotOfBlock(block);
+  const end = slot + geometry.perBlock(geometry.classOfBlock(block));
+  let bits = 0;
+  while (slot < end) {
+    const byte = slot >> 3;
+    const next = min((byte + 1) << 3, end);
+    let value: u32 = load<u8>(set + byte);
+    if (without != 0) value &= ~load<u8>(without + byte);
+    bits += popcnt<u32>((value >>> (slot & 7)) & ((1 << (next - slot)) - 1));
+    slot = next;
+  }
+  return bits;
+}
+
 export function liveInBlock(record: usize, block: i32): i32 {
-  const from = geometry.slotOfBlock(block);
-  const n = geometry.perBlock(geometry.classOfBlock(block));
-  let live = 0;
-  for (let slot = from; slot < from + n; slot++) live += isLive(record, slot) ? 1 : 0;
-  return live;
+  return countBits(record + BODY_OFF_LIVE, 0, block);
 }
 /** Slots of a block that are dirty and not live: what erasing it would win. */
 export function deadInBlock(record: usize, block: i32): i32 {
-  const from = geometry.slotOfBlock(block);
-  const n = geometry.perBlock(geometry.classOfBlock(block));
-  let dead = 0;
-  for (let slot = from; slot < from + n; slot++) dead += isDirty(record, slot) && !isLive(record, slot) ? 1 : 0;
-  return dead;
+  return countBits(record + BODY_OFF_DIRTY, record + BODY_OFF_LIVE, block);
+}
+/** Slots of a block that may be written. */
+export function freeInBlock(record: usize, block: i32): i32 {
+  return geometry.perBlock(geometry.classOfBlock(block)) - liveInBlock(record, block) - deadInBlock(record, block);
 }
 export function liveInClass(record: usize, c: i32): i32 {
   let live = 0;

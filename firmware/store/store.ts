@@ -54,7 +54,7 @@ import {
 } from "../defs/slot";
 import { Status } from "../defs/status";
 import { State } from "../defs/wire";
-import { CURRENT, FRESH, HEADER, INSTANCE, LABEL, MANIFEST, NEXT, PAGE, TAG, VAULT } from "../memory";
+import { CURRENT, FRESH, HANDLES, HEADER, INSTANCE, LABEL, MANIFEST, NEXT, PAGE, TAG, VAULT } from "../memory";
 import * as digest from "./digest";
 import * as entropy from "./entropy";
 import * as geometry from "./geometry";
@@ -236,7 +236,21 @@ export function setEpoch(epoch: u32): Status {
   return settle(status);
 }
 
-/** Accepts the present set of a degraded store: slots whose header does not verify are given up. Ok | MediumFailed | … */
+/** Whether another live slot has the handle of this one in a newer version, or in the same and further ahead: of copies one stays,
+ *  or a handle would outlive its evict. The header of `slot` stands in HEADER. */
+function isOutdone(slot: i32): bool {
+  const handle = HANDLES + slot * HANDLE_SIZE;
+  const sequence = load<u32>(HEADER, HEADER_OFF_SEQUENCE);
+  for (let other = 0; other < geometry.slotCount(); other++) {
+    if (other == slot || !state.isLive(CURRENT, other)) continue;
+    if (!equal(HANDLES + other * HANDLE_SIZE, handle, HANDLE_SIZE) || header.read(other) != Status.Ok) continue;
+    const found = load<u32>(HEADER, HEADER_OFF_SEQUENCE);
+    if (found > sequence || (found == sequence && other < slot)) return true;
+  }
+  return false;
+}
+
+/** Accepts the present set of a degraded store: slots whose header does not verify, and copies, are given up. Ok | MediumFailed | … */
 export function accept(): Status {
   let status = mayList();
   if (status != Status.Ok || life != State.Degraded) return status;
@@ -244,7 +258,7 @@ export function accept(): Status {
   if (status == Status.Ok) status = journal.begin(Operation.Accept, 0, 0);
   if (status != Status.Ok) return settle(status);
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
-    if (state.isLive(CURRENT, slot) && header.read(slot) != Status.Ok) state.bury(NEXT, slot);
+    if (state.isLive(CURRENT, slot) && (header.read(slot) != Status.Ok || isOutdone(slot))) state.bury(NEXT, slot);
   }
   for (let block = 0; block < geometry.blockCount(); block++) digest.update(block);
   digest.seal();

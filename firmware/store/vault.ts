@@ -105,20 +105,37 @@ export function close(): void {
   held = 0;
 }
 
-/** Writes the custody place prepared at VAULT to both copies, first to second, and reads each back. Ok | MediumFailed. */
+/** Writes the place at `from` as copy n and reads it back into the other half of VAULT. Ok | MediumFailed. */
+function writeCopy(n: i32, from: usize): Status {
+  const offset = n * CUSTODY_PLACE;
+  const back = from == VAULT ? VAULT + CUSTODY_PLACE : VAULT;
+  for (let block = 0; block < CUSTODY_PLACE; block += DATA_BLOCK) {
+    if (board.erase(Region.Custody, offset + block) != Status.Ok) return Status.MediumFailed;
+  }
+  if (board.program(Region.Custody, offset, from, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
+  if (board.read(Region.Custody, offset, back, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
+  return equal(from, back, CUSTODY_PLACE) ? Status.Ok : Status.MediumFailed;
+}
+
+/** Writes the custody place prepared at VAULT to both copies, first to second. Ok (the vault is open) | MediumFailed. */
 export function create(): Status {
   custodyMac(VAULT);
   memory.copy(VAULT + CUSTODY_OFF_MAC, TAG, 16);
-  for (let i = 0; i < CUSTODY_COPIES; i++) {
-    const offset = i * CUSTODY_PLACE;
-    for (let block = 0; block < CUSTODY_PLACE; block += DATA_BLOCK) {
-      if (board.erase(Region.Custody, offset + block) != Status.Ok) return Status.MediumFailed;
-    }
-    if (board.program(Region.Custody, offset, VAULT, CUSTODY_PLACE) != Status.Ok) return Status.MediumFailed;
-    if (board.read(Region.Custody, offset, VAULT + CUSTODY_PLACE, CUSTODY_PLACE) != Status.Ok)
-      return Status.MediumFailed;
-    if (!equal(VAULT, VAULT + CUSTODY_PLACE, CUSTODY_PLACE)) return Status.MediumFailed;
+  for (let n = 0; n < CUSTODY_COPIES; n++) {
+    if (writeCopy(n, VAULT) != Status.Ok) return Status.MediumFailed;
   }
   close();
   return open();
+}
+
+/** Whether the copy that open() did not take verifies too. The vault must be open. */
+export function hasSecond(): bool {
+  const n = custody() == VAULT ? 1 : 0;
+  const at = VAULT + n * CUSTODY_PLACE;
+  return board.read(Region.Custody, n * CUSTODY_PLACE, at, CUSTODY_PLACE) == Status.Ok && isGenuine(at);
+}
+
+/** Writes a damaged copy anew from the good one, which is not touched: a cut in between leaves what was there. */
+export function mend(): void {
+  if (!hasSecond()) writeCopy(custody() == VAULT ? 1 : 0, custody());
 }

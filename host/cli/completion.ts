@@ -44,18 +44,16 @@ function bash(program: Command): string {
   const cases = words(program)
     .reverse() // "config set" has to be tried before "config"
     .map(({ path, follow }) => `    "${path} "*) words="${follow.join(" ")}" ;;`);
-  return [
-    "_mbs() {",
-    '  local line="${COMP_WORDS[*]:1:COMP_CWORD-1} " words',
-    '  case "$line" in',
-    `    " ") words="${program.commands.map((command) => command.name()).join(" ")}" ;;`,
-    ...cases,
-    "  esac",
-    '  COMPREPLY=($(compgen -W "$words" -- "${COMP_WORDS[COMP_CWORD]}"))',
-    "}",
-    "complete -o default -F _mbs mbs",
-    "",
-  ].join("\n");
+  return `_mbs() {
+  local line="\${COMP_WORDS[*]:1:COMP_CWORD-1} " words
+  case "$line" in
+    " ") words="${program.commands.map((command) => command.name()).join(" ")}" ;;
+${cases.join("\n")}
+  esac
+  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+}
+complete -o default -F _mbs mbs
+`;
 }
 
 function zsh(program: Command): string {

@@ -22,6 +22,8 @@ export class Context {
   /** What Ctrl-C says about the device; commands that change it say more. */
   kept = "The device was only read.";
   exitCode = 0;
+  /** The port was open, so that a request may have reached the device. */
+  connected = false;
   readonly #warned = new Set<string>();
 
   constructor(
@@ -58,7 +60,11 @@ export class Context {
     const { port: option, allowRemote } = this.globals;
     const config = option === undefined ? (await readConfig(this.configDirectory())).port : undefined;
     const port = await choosePort({ option, environment: this.io.env.MBS_PORT, config, warn: this.warn });
-    const client = new Client(() => openPort(port, allowRemote));
+    const client = new Client(async () => {
+      const transport = await openPort(port, allowRemote);
+      this.connected = true;
+      return transport;
+    });
     const unwatch = this.io.onInterrupt(() => {
       this.io.stderr.write(`\nmbs: interrupted. ${this.kept}\n`);
       this.io.exit(INTERRUPTED_EXIT);

@@ -1,7 +1,7 @@
 /** The command line as a whole: options that every command has, the commands, and how errors end. README and --help list the exit codes. */
 import { existsSync, readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
-import { DeviceError, MbsError, UsageError } from "../client/errors.js";
+import { DeviceError, DisconnectedError, MbsError, UsageError } from "../client/errors.js";
 import { addBoard } from "./board.js";
 import { addChanges } from "./change.js";
 import { addCompletion } from "./completion.js";
@@ -56,7 +56,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
-    return report(io, toMbsError(error, program), argv.includes("--json"));
+    return report(context, toMbsError(error, program), argv.includes("--json"));
   }
 }
 
@@ -71,15 +71,20 @@ function toMbsError(error: unknown, program: Command): Error {
 }
 
 /** @returns the exit code */
-function report(io: Io, error: Error, json: boolean): number {
+function report(context: Context, error: Error, json: boolean): number {
+  const { io } = context;
   if (error instanceof Interrupted) {
     io.stderr.write("\nmbs: interrupted. The device was not changed.\n");
     return INTERRUPTED_EXIT;
   }
   const known = error instanceof MbsError;
-  const { code, hint, exitCode } = known
-    ? error
-    : { code: "internal", hint: "This is a mistake in mbs; please report it.", exitCode: 1 };
+  const {
+    code,
+    hint: advice,
+    exitCode,
+  } = known ? error : { code: "internal", hint: "This is a mistake in mbs; please report it.", exitCode: 1 };
+  const kept = error instanceof DisconnectedError && context.connected ? context.kept : "";
+  const hint = [advice, kept].filter((text) => text !== "").join(" ");
   const status = error instanceof DeviceError ? error.status : null;
   if (json) {
     const name = error instanceof DeviceError ? { name: error.name, detail: error.detail ?? null } : {};

@@ -154,6 +154,9 @@ function storeFacts(store: StoreInfo): (readonly [string, string])[] {
     ["epoch", `${store.epoch}${store.epochSet ? ", set by hand" : ""}`],
     ["changes", `${store.sequence} made, ${store.changesLeft} left`],
     ...(waiting.length === 0 ? [] : [["evicted", `${waiting.length} not erased yet: ${waiting.join(", ")}`] as const]),
+    ...(store.custodyCopies === 2
+      ? []
+      : [["root", "one of its two copies is damaged; the next change mends it"] as const]),
     ...(store.corrupt === 0 ? [] : [["corrupt", `${store.corrupt} records do not verify`] as const]),
     ...(store.accepted === 0 ? [] : [["accepted", `${store.accepted} degraded sets were accepted`] as const]),
   ];

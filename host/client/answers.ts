@@ -1,6 +1,6 @@
 /** What the device answers, typed: one interface and one strict reader for each. SPEC.md §9. */
 
-import type { Custody } from "../../firmware/defs/custody.js";
+import { CUSTODY_COPIES, type Custody } from "../../firmware/defs/custody.js";
 import { SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
 import {
   BODY_MAX,
@@ -67,6 +67,8 @@ export interface StoreInfo {
   classes: ClassInfo[];
   /** Handles that were evicted and whose ciphertext is not erased yet. */
   residue: Uint8Array[];
+  /** Custody places that verify: 2, or 1 until the next change mends the other. */
+  custodyCopies: number;
   /** Degraded sets that were accepted. */
   accepted: number;
   /** Live slots whose header does not verify. */
@@ -141,6 +143,7 @@ function readStore(fields: Fields): StoreInfo {
     manifest: fields.bytes(Key.Manifest, 16),
     classes: fields.array(Key.Classes, CLASSES_MAX).map((item) => readWhole(item, "info, class", readClass)),
     residue: readHandles(fields.array(Key.Residue, SLOTS_MAX)),
+    custodyCopies: fields.uint(Key.CustodyCopies, CUSTODY_COPIES),
     accepted: fields.uint(Key.Accepted),
     corrupt: fields.uint(Key.Corrupt, SLOTS_MAX),
   };

@@ -126,7 +126,7 @@ export class Client {
       return await this.#call(Command.Evict, fields, (answer) => ({ destroyed: answer.bool(Key.Destroyed) }));
     } catch (error) {
       // cut off and repeated: the first one had been carried out, and info knows what is left of it
-      if (!isRepeat(error, Status.NoSuchHandle)) throw error;
+      if (!(error instanceof DeviceError && error.status === Status.NoSuchHandle && repeats.has(error))) throw error;
       const { store } = await this.info();
       return { destroyed: store?.residue.some((left) => Buffer.compare(left, handle) === 0) === false };
     }
@@ -181,13 +181,9 @@ export class Client {
     }));
   }
 
-  async provisionFinish(): Promise<{ state: State }> {
-    try {
-      return await this.#call(Command.ProvisionFinish, [], (fields) => ({ state: readState(fields) }));
-    } catch (error) {
-      if (!isRepeat(error, Status.AlreadyProvisioned)) throw error;
-      return { state: (await this.hello()).state };
-    }
+  /** Ends provisioning; also fine when it had ended. */
+  provisionFinish(): Promise<{ state: State }> {
+    return this.#call(Command.ProvisionFinish, [], (fields) => ({ state: readState(fields) }));
   }
 
   /** Reads sealed bytes of the medium. @param length 1…4096 */
@@ -255,10 +251,6 @@ export class Client {
 
 /** Refusals that came to a repeated request: the first one may have done what was asked. */
 const repeats = new WeakSet<DeviceError>();
-
-function isRepeat(error: unknown, status: Status): boolean {
-  return error instanceof DeviceError && error.status === status && repeats.has(error);
-}
 
 function readState(fields: Fields): State {
   return fields.uint(Key.State, State.Rescue);

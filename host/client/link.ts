@@ -99,7 +99,7 @@ export class Link {
       throw new DisconnectedError(
         "restarted",
         "The device restarted; it may or may not have carried out the last request.",
-        "Run the command again.",
+        "Look at `mbs info`: it has the trap code, if there was a trap.",
       );
     }
     if (frame.sequence !== this.#sequence) return undefined;
@@ -196,7 +196,7 @@ function closed(transport: Transport, cause?: Error): Error {
   return new DisconnectedError(
     "closed",
     `The connection to ${transport.name} ended${why}; a request under way may or may not have been carried out.`,
-    "Reconnect the device, then run the command again.",
+    "Reconnect the device.",
     { cause },
   );
 }
@@ -205,6 +205,6 @@ function silent(transport: Transport, times: number): Error {
   return new DisconnectedError(
     "silent",
     `The device on ${transport.name} does not answer (asked ${times} times); a request under way may or may not have been carried out.`,
-    "Check power, cable and that the port is the right one, then run the command again.",
+    "Check power, cable, and that the port is the right one.",
   );
 }

@@ -14,6 +14,8 @@ export interface Device {
   boot(): void;
   /** Sends bytes and runs until nothing happens any more. @returns what the device sent. @throws PowerCut */
   exchange(bytes: Uint8Array): Uint8Array;
+  /** Everything that forgets when power goes: linear memory, and on a board all of its RAM. */
+  ram(): Uint8Array;
   close(): void;
 }
 

@@ -54,6 +54,9 @@ export abstract class Engine implements EngineDevice {
   get memory(): Uint8Array {
     return this.#memory;
   }
+  ram(): Uint8Array {
+    return this.#memory;
+  }
 
   boot(mode = START_NORMAL, trapCode = 0): void {
     this.close();

@@ -21,10 +21,12 @@ export class Refusal extends Error {
   }
 }
 
+/** Nonces differ among all hosts of one device; those up to 0xff are left to tests that write their own frames. */
+let lastNonce = 0xff;
+
 export class Talk {
   #link: number | undefined;
   #sequence = 0;
-  #nonce = 0;
 
   constructor(readonly device: Device) {}
 
@@ -85,9 +87,9 @@ export class Talk {
 
   #open(): void {
     if (this.#link !== undefined) return;
-    this.#nonce = (this.#nonce + 1) & 0xffff;
-    const [opened] = this.frames({ type: FrameType.Open, link: this.#nonce, payload: Uint8Array.of(PROTOCOL_VERSION) });
-    if (opened?.type !== FrameType.Opened || opened.link !== this.#nonce) throw new Error("Open was not answered");
+    const nonce = ++lastNonce & 0xffff;
+    const [opened] = this.frames({ type: FrameType.Open, link: nonce, payload: Uint8Array.of(PROTOCOL_VERSION) });
+    if (opened?.type !== FrameType.Opened || opened.link !== nonce) throw new Error("Open was not answered");
     this.#link = (opened.payload[0] ?? 0) | ((opened.payload[1] ?? 0) << 8);
     this.#sequence = 0;
   }

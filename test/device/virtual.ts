@@ -6,6 +6,9 @@ import { SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
 import type { Device } from "./device.js";
 import { builtPath } from "./engine.js";
 
+const RAM = 0x20000000; // board/MEMORY.md
+const RAM_SIZE = 512 * 1024;
+
 export class VirtualDevice implements Device {
   readonly name = "virtual";
   readonly board: VirtualBoard;
@@ -42,6 +45,10 @@ export class VirtualDevice implements Device {
     const sent = this.board.exchange(bytes);
     this.#check(!this.board.powered);
     return sent;
+  }
+
+  ram(): Uint8Array {
+    return this.board.peek(RAM, RAM_SIZE)!;
   }
 
   close(): void {

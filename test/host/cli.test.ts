@@ -1,7 +1,7 @@
 /** The command line: main(argv, io) against a mock store behind a TCP port, and the program itself where only a process tells. */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Server } from "node:net";
+import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -21,14 +21,18 @@ let work = 0;
 let server: Server;
 let port = "";
 
+async function listen(): Promise<void> {
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  port = `tcp:127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
+
 beforeAll(async () => {
   server = createServer((socket) => {
     const device = new MockDevice(systemClock, { answer: (request) => store.answer(request), work: () => work });
     device.send = (bytes) => void socket.write(bytes);
     socket.on("data", (bytes) => device.receive(bytes)).on("error", () => {});
   });
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  port = `tcp:127.0.0.1:${(server.address() as AddressInfo).port}`;
+  await listen();
   sshKeygen(directory, "id_ed25519", "-t", "ed25519");
   makeChain(directory);
   writeFileSync(path("chain.pem"), ["leaf.pem", "inter.pem"].map((name) => readFileSync(path(name), "utf8")).join(""));
@@ -320,6 +324,19 @@ describe("errors", () => {
         ...object,
       });
     }
+  });
+
+  it("say what may have happened when the connection ends under a change", async () => {
+    work = 30_000;
+    const put = mbs(["put", path("secret.txt"), "--label", "x"]);
+    const socket = await new Promise<Socket>((resolve) => server.once("connection", resolve));
+    socket.once("data", () => {
+      server.close(); // nobody listens when the client comes again
+      socket.destroy();
+    });
+    const { exitCode, err } = await put;
+    expect([exitCode, err]).toEqual([3, expect.stringContaining("may have been put; `mbs list` shows it")]);
+    await listen();
   });
 
   it("do not let a label steer the terminal", async () => {

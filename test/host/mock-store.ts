@@ -90,6 +90,7 @@ export class MockStore {
       [Key.Classes, this.classes],
       [Key.ChangesLeft, 1_600_000],
       [Key.Residue, this.residue],
+      [Key.CustodyCopies, 2],
       [Key.Accepted, 0],
       [Key.EpochSet, false],
       [Key.Corrupt, 0],

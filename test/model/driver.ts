@@ -139,7 +139,15 @@ export class Driver {
   }
 
   #label(): string | undefined {
-    const stem = this.#oneOf(["", "a", "key", "key 2", "ключ", "a label of exactly forty-eight bytes, not one more", "🔑".repeat(13)]);
+    const stem = this.#oneOf([
+      "",
+      "a",
+      "key",
+      "key 2",
+      "ключ",
+      "a label of exactly forty-eight bytes, not one more",
+      "🔑".repeat(13),
+    ]);
     return this.#chance(30) ? undefined : stem;
   }
 

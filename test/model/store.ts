@@ -7,8 +7,8 @@ import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Message, message } from "../../host/client/message.js";
-import type { Target } from "../targets.js";
 import { type Fields, Refusal } from "../device/talk.js";
+import type { Target } from "../targets.js";
 import { capacity, firstMisfit, room, type SlotClass } from "./geometry.js";
 import { entry, findsAll, get, type Record, readParts, show } from "./record.js";
 
@@ -52,7 +52,8 @@ export class ModelStore implements Target {
     if (command === Command.Info) return this.#info();
     if (command === Command.ProvisionBegin) return this.#provision(asked);
     if (command === Command.Put) checkPut(asked);
-    if (asked.has(Key.Body) && readParts(asked.get(Key.Body) as Uint8Array) === undefined) throw new Refusal(Status.BadRecord);
+    if (asked.has(Key.Body) && readParts(asked.get(Key.Body) as Uint8Array) === undefined)
+      throw new Refusal(Status.BadRecord);
     if (this.#state === State.Blank) throw new Refusal(Status.NotProvisioned);
     if (command === Command.Put) return this.put(asked);
     if (command === Command.List) return [[Key.Entries, [...this.records.values()].map(entry)]];
@@ -211,6 +212,7 @@ export class ModelStore implements Target {
       [Key.Residue, [...this.residue].map((handle) => Buffer.from(handle, "hex"))],
       [Key.Epoch, this.#epoch],
       [Key.EpochSet, this.#epochSet],
+      [Key.CustodyCopies, 2],
       [Key.Accepted, 0],
       [Key.Corrupt, 0],
     ];
@@ -226,7 +228,8 @@ function checkLabels(asked: Message): void {
 function checkPut(asked: Message): void {
   const value = (key: Key): number => asked.get(key) as number;
   if (value(Key.Usage) > Usage.Certificate) throw new Refusal(Status.BadArgument, Key.Usage);
-  if (value(Key.Tier) !== Tier.Private && value(Key.Tier) !== Tier.Public) throw new Refusal(Status.BadArgument, Key.Tier);
+  if (value(Key.Tier) !== Tier.Private && value(Key.Tier) !== Tier.Public)
+    throw new Refusal(Status.BadArgument, Key.Tier);
   if (value(Key.Policy) > POLICY_MAX) throw new Refusal(Status.BadArgument, Key.Policy);
 }
 

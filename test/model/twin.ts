@@ -68,7 +68,8 @@ export class Twin implements Target {
       asked.map(([key, value]) => [key, key === Key.Handle ? this.#translate(value) : value] as const),
     );
     this.#compareStatus(command, model, store);
-    if (command === Command.Put || command === Command.Replace || command === Command.Relabel) this.#learn(model, store);
+    if (command === Command.Put || command === Command.Replace || command === Command.Relabel)
+      this.#learn(model, store);
     this.#compare(Command[command] ?? `command ${command}`, model, store);
     return model;
   }
@@ -109,7 +110,8 @@ export class Twin implements Target {
       const place = `${where}, ${Key[key]}`;
       if (theirs === undefined) throw new Divergence("DifferentValue", `${place}: the store does not tell it`);
       if (key === Key.Handle) this.#same("DifferentValue", place, this.#handles.get(hex(mine)), hex(theirs));
-      else if (key === Key.Sequence && where === "Info") continue; // the store's journal counts more than versions
+      else if (key === Key.Sequence && where === "Info")
+        continue; // the store's journal counts more than versions
       else if (key === Key.Sequence || key === Key.Created)
         this.#same("DifferentValue", place, this.#sequences.get(mine as number), theirs);
       else if (key === Key.Entries) this.#compareEntries(where, mine as Message[], theirs as Message[]);

@@ -60,13 +60,19 @@ describe.each(deviceTargets)("the whole medium of $name", (kind) => {
 
 describe("engines", () => {
   it("give the same bytes for the same random numbers: answers and both media", () => {
-    const engines = deviceTargets.filter((kind) => kind.share >= 0.1).map((kind) => ready(kind, [{ units: 64, blocks: 3 }]));
+    const engines = deviceTargets
+      .filter((kind) => kind.share >= 0.1)
+      .map((kind) => ready(kind, [{ units: 64, blocks: 3 }]));
     const by = (i: number) => Buffer.alloc(16, i);
     for (const target of engines) {
       for (let i = 0; i < 20; i++) {
         const made = handle(put(target, { token: by(2 * i), body: sameBody(i) }));
         if (i % 2 === 0) replace(target, made, sameBody(i + 1), by(2 * i + 1));
-        if (i > 4) target.ask(8, [[Key.Handle, made], [Key.Destroy, i % 3 === 0]]);
+        if (i > 4)
+          target.ask(8, [
+            [Key.Handle, made],
+            [Key.Destroy, i % 3 === 0],
+          ]);
       }
     }
     const [one, ...others] = engines;

@@ -50,7 +50,9 @@ describe.each(targets)("slot classes on $name", (kind) => {
     const { target, classOf } = filled();
     expect(classOf(handle(put(target, { slotClass: 0 })))).toBe(0);
     expect(unchanged(target, () => says(put(target, { slotClass: 0 })))).toBe("ClassFull");
-    expect(unchanged(target, () => says(put(target, { slotClass: 1, body: body(SMALL + 1) })))).toBe(`TooLarge ${SMALL}`);
+    expect(unchanged(target, () => says(put(target, { slotClass: 1, body: body(SMALL + 1) })))).toBe(
+      `TooLarge ${SMALL}`,
+    );
     expect(unchanged(target, () => says(put(target, { slotClass: 3 })))).toBe(`BadArgument ${Key.Class}`);
     target.close();
   });
@@ -59,7 +61,9 @@ describe.each(targets)("slot classes on $name", (kind) => {
     const { target } = filled();
     expect(says(put(target, { slotClass: 0, body: body(LARGE) }))).toBe("Ok");
     expect(unchanged(target, () => says(put(target, { body: body(LARGE + 1) })))).toBe(`TooLarge ${LARGE}`);
-    expect(unchanged(target, () => says(put(target, { body: body(LARGE), label: "four" })))).toBe(`TooLarge ${LARGE - 4}`);
+    expect(unchanged(target, () => says(put(target, { body: body(LARGE), label: "four" })))).toBe(
+      `TooLarge ${LARGE - 4}`,
+    );
     target.close();
   });
 
@@ -99,7 +103,8 @@ describe.each(targets)("slot classes on $name", (kind) => {
       expect(says(put(target))).toBe("StoreFull");
     }
     target.boot();
-    for (const [made, bytes] of content) expect(hex(get(target, Buffer.from(made, "hex")).get(Key.Body))).toBe(hex(bytes));
+    for (const [made, bytes] of content)
+      expect(hex(get(target, Buffer.from(made, "hex")).get(Key.Body))).toBe(hex(bytes));
     expect(list(target)).toHaveLength(6);
     target.close();
   });

@@ -36,10 +36,39 @@ describe.each(targets)("find on $name", (kind) => {
     ["nothing of another origin", [[Key.Origin, Origin.Generated]], 0],
     ["epochs from a bound", [[Key.EpochMin, 1]], 2],
     ["epochs up to a bound, it included", [[Key.EpochMax, 0]], 4],
-    ["epochs between two bounds", [[Key.EpochMin, 7], [Key.EpochMax, 7]], 2],
-    ["nothing between bounds that cross", [[Key.EpochMin, 8], [Key.EpochMax, 0xffffffff]], 0],
-    ["only what all conditions hold for", [[Key.Usage, Usage.Note], [Key.LabelPrefix, "w"], [Key.EpochMin, 7]], 1],
-    ["nothing when one of them does not hold", [[Key.Label, "web"], [Key.Usage, Usage.Agree]], 0],
+    [
+      "epochs between two bounds",
+      [
+        [Key.EpochMin, 7],
+        [Key.EpochMax, 7],
+      ],
+      2,
+    ],
+    [
+      "nothing between bounds that cross",
+      [
+        [Key.EpochMin, 8],
+        [Key.EpochMax, 0xffffffff],
+      ],
+      0,
+    ],
+    [
+      "only what all conditions hold for",
+      [
+        [Key.Usage, Usage.Note],
+        [Key.LabelPrefix, "w"],
+        [Key.EpochMin, 7],
+      ],
+      1,
+    ],
+    [
+      "nothing when one of them does not hold",
+      [
+        [Key.Label, "web"],
+        [Key.Usage, Usage.Agree],
+      ],
+      0,
+    ],
   ]; // prettier-ignore
 
   it.each(cases)("gives %s", (_what, fields, found) => {

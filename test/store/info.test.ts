@@ -52,7 +52,17 @@ describe.each(deviceTargets)("info on $name", (kind) => {
   it("is what the client reads whole, ready and blank", () => {
     const target = kind.make();
     const keys = [...info(target).keys()].filter((key) => key !== Key.Command);
-    expect(keys).toEqual([Key.Protocol, Key.Format, Key.Instance, Key.State, Key.Custody, Key.CoreHash, Key.UniqueId, Key.TrapCode, Key.Board]);
+    expect(keys).toEqual([
+      Key.Protocol,
+      Key.Format,
+      Key.Instance,
+      Key.State,
+      Key.Custody,
+      Key.CoreHash,
+      Key.UniqueId,
+      Key.TrapCode,
+      Key.Board,
+    ]);
     begin(target, CLASSES);
     const answer = info(target);
     answer.delete(Key.Command);
@@ -89,7 +99,9 @@ describe.each(deviceTargets)("info on $name", (kind) => {
     expect(told(target, Key.EraseTotal)).toEqual(ofClass.map((counts) => counts.reduce((a, b) => a + b)));
     expect(told(target, Key.EraseMin)).toEqual(ofClass.map((counts) => Math.min(...counts)));
     expect(told(target, Key.EraseMax)).toEqual(ofClass.map((counts) => Math.max(...counts)));
-    expect(told(target, Key.PutsLeft)).toEqual(ofClass.map((counts) => (SLOT_CYCLES - Math.max(...counts)) * counts.length));
+    expect(told(target, Key.PutsLeft)).toEqual(
+      ofClass.map((counts) => (SLOT_CYCLES - Math.max(...counts)) * counts.length),
+    );
     target.close();
   });
 

@@ -5,7 +5,26 @@ import type { SlotClass } from "../model/geometry.js";
 import { deviceTargets, type Target, targets } from "../targets.js";
 import * as help from "./help.js";
 
-const { begin, body, evict, find, get, handle, hex, info, list, put, relabel, replace, says, show, SMALL, state, unchanged, WHOLE } = help;
+const {
+  begin,
+  body,
+  evict,
+  find,
+  get,
+  handle,
+  hex,
+  info,
+  list,
+  put,
+  relabel,
+  replace,
+  says,
+  show,
+  SMALL,
+  state,
+  unchanged,
+  WHOLE,
+} = help;
 
 const OTHER = Buffer.alloc(16, 2);
 const finish = (target: Target) => target.ask(Command.ProvisionFinish);
@@ -51,13 +70,16 @@ describe.each(targets)("a blank $name", (kind) => {
     ["more than 256 slots in one class", [whole(2, 3)], 0],
     ["more than 256 slots in all", [whole(32, 4), whole(4, 4)], 1],
     ["a bad one behind three good ones", [whole(200, 3), whole(200, 3), whole(200, 3), whole(1, 3)], 3],
-  ] as [string, SlotClass[], number][])("refuses a geometry with %s, names the class, and stays blank", (_what, classes, index) => {
-    const target = kind.make();
-    expect(says(begin(target, classes))).toBe(`BadGeometry ${index}`);
-    expect(state(target)).toBe(State.Blank);
-    expect(says(begin(target))).toBe("Ok");
-    target.close();
-  });
+  ] as [string, SlotClass[], number][])(
+    "refuses a geometry with %s, names the class, and stays blank",
+    (_what, classes, index) => {
+      const target = kind.make();
+      expect(says(begin(target, classes))).toBe(`BadGeometry ${index}`);
+      expect(state(target)).toBe(State.Blank);
+      expect(says(begin(target))).toBe("Ok");
+      target.close();
+    },
+  );
 
   it.each([
     ["the largest slots", [whole(256, 3)]],

@@ -6,7 +6,8 @@ import type { Bench } from "../targets.js";
 import { body, token } from "./help.js";
 
 export type Bytes = Uint8Array;
-export const join = (...parts: (Bytes | number[])[]): Bytes => Buffer.concat(parts.map((part) => Uint8Array.from(part)));
+export const join = (...parts: (Bytes | number[])[]): Bytes =>
+  Buffer.concat(parts.map((part) => Uint8Array.from(part)));
 
 /** Head of an item: major type 0…7 and argument, in the shortest form or in one of `size` bytes (0 = inside the first byte). */
 export function head(major: number, value: number, size?: 0 | 1 | 2 | 4 | 8): Bytes {

@@ -24,7 +24,8 @@ function churn(target: Bench, cold: number, changes: number, blocks: number): nu
   }
   target.boot();
   expect(hex(get(target, hot).get(Key.Body))).toBe(hex(last));
-  for (const [made, bytes] of contents) expect(hex(get(target, Buffer.from(made, "hex")).get(Key.Body))).toBe(hex(bytes));
+  for (const [made, bytes] of contents)
+    expect(hex(get(target, Buffer.from(made, "hex")).get(Key.Body))).toBe(hex(bytes));
   const { slots, slotsOffset } = target.device;
   const wear = slots.wear.filter((block) => block.offset >= slotsOffset).map((block) => block.erases);
   expect(Math.max(...wear.slice(blocks))).toBe(0);

@@ -54,7 +54,9 @@ describe.each(targets)("records on $name", (kind) => {
       { kind: PartKind.Opaque, secret: false, algorithm: 0, content: help.randomBytes(5) },
     ];
     const answer = show(target, handle(put(target, { body: encodeParts(parts), policy: 0 })));
-    const shown = (answer.get(Key.Parts) as Message[]).map((part) => [Key.Kind, Key.Flags, Key.Algorithm, Key.Length].map((key) => part.get(key)));
+    const shown = (answer.get(Key.Parts) as Message[]).map((part) =>
+      [Key.Kind, Key.Flags, Key.Algorithm, Key.Length].map((key) => part.get(key)),
+    );
     expect(shown).toEqual([
       [PartKind.Signing, 1, ALG_ED25519, 32],
       [PartKind.Opaque, 0, 0, 5],
@@ -69,7 +71,9 @@ describe.each(targets)("records on $name", (kind) => {
     expect(hex(handle(renewed))).toBe(hex(handle(made)));
     expect(renewed.get(Key.Sequence)).toBeGreaterThan(made.get(Key.Sequence) as number);
     const answer = get(target, handle(made));
-    const told = [Key.Label, Key.Usage, Key.Tier, Key.Policy, Key.Class, Key.Created, Key.Length].map((key) => answer.get(key));
+    const told = [Key.Label, Key.Usage, Key.Tier, Key.Policy, Key.Class, Key.Created, Key.Length].map((key) =>
+      answer.get(key),
+    );
     expect(told).toEqual(["rotated", Usage.Raw, Tier.Public, 1, 0, made.get(Key.Sequence), 1200]);
     expect(hex(answer.get(Key.Body))).toBe(hex(content));
   });

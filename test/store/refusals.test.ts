@@ -3,7 +3,21 @@ import { describe, expect, it } from "vitest";
 import { PARTS_MAX } from "../../firmware/defs/record.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { deviceTargets, targets } from "../targets.js";
-import { begin, body, evict, handle, put, ready, relabel, replace, says, SMALL, token, unchanged, WHOLE } from "./help.js";
+import {
+  begin,
+  body,
+  evict,
+  handle,
+  put,
+  ready,
+  relabel,
+  replace,
+  SMALL,
+  says,
+  token,
+  unchanged,
+  WHOLE,
+} from "./help.js";
 import { raw, rawPut, uint } from "./raw.js";
 
 const LONG = "x".repeat(49);

@@ -1,0 +1,156 @@
+/** The memory map of the RA6M5 as the CPU sees it, and what of it answers at the moment: flash in P/E mode and cells that a
+ *  power cut left unreadable refuse access. Addresses: facts of the part (FSP bsp_feature.h for ra6m5). */
+import type { CoreMemory } from "./cpu.js";
+import type { Engine } from "./engine.js";
+import type { Nor } from "./nor.js";
+import { fillNoise, type Random } from "./prng.js";
+
+export const CODE_FLASH = 0x00000000;
+export const DATA_FLASH = 0x08000000;
+/** The slot region is the upper half of the code flash; firmware stands below. */
+export const SLOT_BASE = 0x00100000;
+
+const RAM = 0x20000000;
+const RAM_SIZE = 0x80000;
+const STANDBY_RAM = 0x28000000;
+const FACTORY = 0x01008000;
+const UNIQUE_ID = 0x190;
+const PART_NUMBER = 0x0f0;
+/** Not the part number of the family, so that firmware knows that nothing here is secret. */
+const PART_NAME = "VIRTUAL RA6M5   ";
+const OPTION_MEMORY = 0x0100a000;
+const PAGE = 0x1000;
+/** A page of our own, where no flash is, for the instructions that reset what the engine keeps across resets. */
+const RESET_STUB = 0x01f00000;
+const RESET_CODE = [0x2000, 0xf380, 0x880a, 0xf380, 0x880b]; // movs r0,#0; msr msplim,r0; msr psplim,r0
+const RESET_INSTRUCTIONS = 3;
+const NONE = 0;
+const READ = 1;
+const READ_WRITE = 3;
+const READ_EXECUTE = 5;
+const ALL = 7;
+
+/** Which flash is in P/E mode; "read": none. */
+export type FlashMode = "read" | "code" | "data";
+
+export class Memory implements CoreMemory {
+  /** Set by the flash sequencer; takes effect with the next slice. */
+  flashMode: FlashMode = "read";
+  readonly #ram = Buffer.alloc(RAM_SIZE);
+  readonly #standbyRam = Buffer.alloc(PAGE);
+  readonly #factory = Buffer.alloc(PAGE, 0xff);
+  readonly #noise = Buffer.alloc(RAM_SIZE + PAGE);
+  #protection = "";
+  #opened = false;
+
+  constructor(
+    private readonly engine: Engine,
+    private readonly code: Nor,
+    private readonly data: Nor,
+    uniqueId: Buffer,
+    private readonly random: Random,
+  ) {
+    fillNoise(this.#noise, random);
+    uniqueId.copy(this.#factory, UNIQUE_ID);
+    this.#factory.write(PART_NAME, PART_NUMBER, "latin1");
+    const stub = Buffer.alloc(PAGE);
+    RESET_CODE.forEach((word, i) => {
+      stub.writeUInt16LE(word, 2 * i);
+    });
+    engine.map(CODE_FLASH, code.bytes, READ_EXECUTE);
+    engine.map(DATA_FLASH, data.bytes, READ);
+    engine.map(RAM, this.#ram, ALL);
+    engine.map(STANDBY_RAM, this.#standbyRam, READ_WRITE);
+    engine.map(FACTORY, this.#factory, READ);
+    engine.map(OPTION_MEMORY, Buffer.alloc(PAGE, 0xff), READ);
+    engine.map(RESET_STUB, stub, READ_EXECUTE);
+    engine.refused = (address, _size, access) => this.#opens(address, access);
+  }
+
+  /** What RAM holds when power comes: noise. */
+  powerUp(): void {
+    const from = (this.random() % (PAGE / 4)) * 4;
+    this.#noise.copy(this.#ram, 0, from, from + RAM_SIZE);
+    this.#noise.copy(this.#standbyRam);
+  }
+
+  /** Flash answers again, and stack limits are gone. */
+  reset(): void {
+    this.flashMode = "read";
+    this.protect();
+    this.engine.removeCache(RAM, RAM + RAM_SIZE);
+    this.engine.pc = RESET_STUB;
+    this.engine.run(RESET_INSTRUCTIONS);
+  }
+
+  /** Brings the engine's access rights up to date; between slices only. */
+  protect(): void {
+    const torn = [...this.#tornPages(CODE_FLASH, this.code), ...this.#tornPages(DATA_FLASH, this.data)];
+    const wanted = `${this.flashMode} ${torn.join()}`;
+    if (wanted === this.#protection && !this.#opened) return;
+    this.#opened = false;
+    this.#protection = wanted;
+    const { engine, flashMode } = this;
+    engine.protect(CODE_FLASH, this.code.size, flashMode === "code" ? NONE : READ_EXECUTE);
+    engine.protect(DATA_FLASH, this.data.size, flashMode === "data" ? NONE : READ);
+    for (const page of torn) engine.protect(page, PAGE, NONE);
+    // translated code would run on without a fetch
+    if (flashMode === "code") engine.removeCache(CODE_FLASH, SLOT_BASE);
+  }
+
+  /** Whether a read there fails because a power cut tore the cells. */
+  torn(address: number): boolean {
+    const flash = this.flashMode === "read" ? this.#flashAt(address) : undefined;
+    return flash?.medium.unreadable(flash.offset, 1) ?? false;
+  }
+
+  /** Reads memory as a debugger would; undefined outside. */
+  peek(address: number, length: number): Buffer | undefined {
+    const memories: [number, Buffer][] = [
+      [CODE_FLASH, this.code.bytes],
+      [DATA_FLASH, this.data.bytes],
+      [RAM, this.#ram],
+      [STANDBY_RAM, this.#standbyRam],
+      [FACTORY, this.#factory],
+    ];
+    for (const [base, bytes] of memories) {
+      const offset = address - base;
+      if (offset >= 0 && offset + length <= bytes.length) return Buffer.from(bytes.subarray(offset, offset + length));
+    }
+    return undefined;
+  }
+
+  readWord(address: number): number | undefined {
+    if (this.flashMode === "code" && address < this.code.size) return undefined;
+    return this.peek(address, 4)?.readUInt32LE(0);
+  }
+
+  writeWord(address: number, value: number): boolean {
+    if (address < RAM || address + 4 > RAM + RAM_SIZE) return false;
+    this.#ram.writeUInt32LE(value, address - RAM);
+    return true;
+  }
+
+  #flashAt(address: number): { medium: Nor; offset: number } | undefined {
+    if (address >= CODE_FLASH && address < CODE_FLASH + this.code.size) return { medium: this.code, offset: address };
+    const offset = address - DATA_FLASH;
+    return offset >= 0 && offset < this.data.size ? { medium: this.data, offset } : undefined;
+  }
+
+  #tornPages(base: number, medium: Nor): number[] {
+    const pages: number[] = [];
+    if (!medium.hasUnreadable) return pages;
+    for (let at = 0; at < medium.size; at += PAGE) if (medium.unreadable(at, PAGE)) pages.push(base + at);
+    return pages;
+  }
+
+  /** A good cell in a page that is closed for a torn one: the page is opened for this instruction only. */
+  #opens(address: number, access: "read" | "write" | "fetch"): boolean {
+    const flash = this.#flashAt(address);
+    if (flash === undefined || access !== "read" || this.flashMode !== "read" || this.torn(address)) return false;
+    this.engine.protect(address - (address % PAGE), PAGE, flash.medium === this.code ? READ_EXECUTE : READ);
+    this.#opened = true;
+    this.engine.endSlice();
+    return true;
+  }
+}

@@ -1,0 +1,94 @@
+/** A bad line under the real client: whatever happens to a frame, a put happens once. SPEC.md §8, §9. */
+import { describe, expect, it } from "vitest";
+import { seeded } from "../../board/virtual/prng.js";
+import { Tier, Usage } from "../../firmware/defs/record.js";
+import { DisconnectedError } from "../../host/client/errors.js";
+import type { Device } from "../device/device.js";
+import { body, hex, ready, SMALL } from "../store/help.js";
+import { type Bench, engineTargets, repeat, seed } from "../targets.js";
+import { DeviceWire, type Fault, perfect } from "./wire.js";
+
+const REQUEST = { label: "once", usage: Usage.Opaque, tier: Tier.Private, policy: 1, body: body(2500) };
+const late = 400; // within the client's timeout
+const tooLate = 30_000; // after every retransmission of one step
+
+const FAULTS: Record<string, (frame: Uint8Array) => { after: number; bytes: Uint8Array }[]> = {
+  lost: () => [],
+  doubled: (bytes) => [
+    { after: 0, bytes },
+    { after: 0, bytes },
+  ],
+  late: (bytes) => [{ after: late, bytes }],
+  "doubled, once late": (bytes) => [
+    { after: 0, bytes },
+    { after: late, bytes },
+  ],
+  "so late that it was sent again": (bytes) => [{ after: 1500, bytes }],
+  "doubled, once when all is over": (bytes) => [
+    { after: 0, bytes },
+    { after: tooLate, bytes },
+  ],
+  "changed in one bit": (bytes) => [{ after: 0, bytes: bytes.map((byte, i) => (i === bytes.length >> 1 ? byte ^ 4 : byte)) }],
+  "cut in two by a zero": (bytes) => [{ after: 0, bytes: bytes.map((byte, i) => (i === bytes.length >> 1 ? 0 : byte)) }],
+  "without its end": (bytes) => [{ after: 0, bytes: bytes.subarray(0, -1) }],
+  "behind noise": (bytes) => [{ after: 0, bytes: Buffer.concat([Buffer.alloc(40, 0x55), Uint8Array.of(0), bytes]) }],
+};
+
+/** Puts once over a wire with this fault, and looks. @returns the frames that the put and the get took */
+async function putOver(device: Device, fault: Fault): Promise<number> {
+  const wire = new DeviceWire(device, fault);
+  const client = wire.client();
+  const { handle } = await client.put(REQUEST);
+  const got = await client.get(handle);
+  expect(hex(got.body)).toBe(hex(REQUEST.body));
+  const frames = wire.frames;
+  await new Promise<void>((resolve) => wire.time.after(2 * tooLate, resolve)); // let the last one arrive
+  expect(await client.list()).toHaveLength(1);
+  return frames;
+}
+
+/** Devices with the same provisioned medium, each freshly booted. */
+function copies(target: Bench): () => Device {
+  const { device } = target;
+  const [slots, data] = [device.slots.snapshot(), device.data.snapshot()];
+  return () => {
+    device.slots.restore(slots);
+    device.data.restore(data);
+    device.boot();
+    return device;
+  };
+}
+
+describe.each(engineTargets)("a put over a bad line on $name", (kind) => {
+  const target = ready(kind, SMALL);
+  const fresh = copies(target);
+
+  it.each(Object.keys(FAULTS))("happens once when any one frame is %s", async (name) => {
+    const frames = await putOver(fresh(), perfect);
+    expect(frames).toBeGreaterThan(10);
+    for (let which = 0; which < frames; which++) {
+      const fault: Fault = (bytes, number) => (number === which ? FAULTS[name]!(bytes) : [{ after: 0, bytes }]);
+      await putOver(fresh(), fault).catch((error: Error) => {
+        throw new Error(`frame ${which} of ${frames}`, { cause: error });
+      });
+    }
+  });
+
+  it("would be noticed if it happened twice, or not at all", async () => {
+    const device = fresh();
+    await putOver(device, perfect);
+    await expect(putOver(device, perfect)).rejects.toThrow("length");
+    await expect(putOver(fresh(), () => [])).rejects.toThrow(DisconnectedError);
+  });
+
+  it("happens once when one frame in five suffers something", async () => {
+    const random = seeded(seed);
+    const kinds = Object.values(FAULTS).filter((one) => one !== FAULTS["doubled, once when all is over"]);
+    for (let round = 0; round < 40 * kind.share; round++) {
+      const fault: Fault = (bytes) => (random() % 5 === 0 ? kinds[random() % kinds.length]!(bytes) : [{ after: 0, bytes }]);
+      await putOver(fresh(), fault).catch((error: Error) => {
+        throw new Error(repeat, { cause: error });
+      });
+    }
+  });
+});

@@ -1,0 +1,194 @@
+/** The link of the device: each message once and in order, whatever frames come. SPEC.md §8. */
+import { describe, expect, it } from "vitest";
+import { FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { decodeFrame, encodeFrame, type Frame } from "../../host/client/frame.js";
+import { encodeMessage, message } from "../../host/client/message.js";
+import { body, handle, hex, list, put, ready, SMALL, state, token, unchanged } from "../store/help.js";
+import { type Bench, deviceTargets } from "../targets.js";
+import { framesIn } from "./wire.js";
+
+const HELLO = encodeMessage(message([[Key.Command, Command.Hello]]));
+const INFO = encodeMessage(message([[Key.Command, Command.Info]]));
+const EMPTY: Frame = { type: FrameType.Data, more: false, link: 0, sequence: 0, index: 0, payload: new Uint8Array(0) };
+
+/** Frames by hand on one device. */
+class Line {
+  constructor(readonly target: Bench) {}
+
+  send(...frames: Partial<Frame>[]): Frame[] {
+    const bytes = Buffer.concat(frames.map((frame) => encodeFrame({ ...EMPTY, ...frame })));
+    return framesIn(this.target.device.exchange(bytes)).map((one) => decodeFrame(one.subarray(0, -1))!);
+  }
+  /** @returns the link id that the device names */
+  open(nonce: number): number {
+    const [opened] = this.send({ type: FrameType.Open, link: nonce, payload: Uint8Array.of(PROTOCOL_VERSION) });
+    expect([opened?.type, opened?.link]).toEqual([FrameType.Opened, nonce]);
+    return Buffer.from(opened!.payload).readUInt16LE(0);
+  }
+}
+
+const types = (frames: Frame[]): string[] => frames.map((frame) => FrameType[frame.type]!);
+
+describe.each(deviceTargets)("the link of $name", (kind) => {
+  const line = () => new Line(ready(kind, SMALL));
+
+  it("answers Open with id, largest payload and version, and the same nonce with the same", () => {
+    const it = line();
+    const open = { type: FrameType.Open, link: 0x1234, payload: Uint8Array.of(PROTOCOL_VERSION) };
+    const [first] = it.send(open);
+    expect(Buffer.from(first!.payload).readUInt16LE(2)).toBe(PAYLOAD_MAX);
+    expect(first!.payload[4]).toBe(PROTOCOL_VERSION);
+    expect(it.send(open)).toEqual([first]);
+    const link = Buffer.from(first!.payload).readUInt16LE(0);
+    it.send({ link, sequence: 1, payload: HELLO });
+    expect(it.send(open)).toEqual([first]);
+    it.target.close();
+  });
+
+  it("is not disturbed by a stale Open: the link in use goes on until the new one is used", () => {
+    const it = line();
+    const link = it.open(1);
+    expect(types(it.send({ link, sequence: 1, payload: HELLO }))).toEqual(["Data"]);
+    const other = it.open(2);
+    expect(types(it.send({ link, sequence: 2, payload: HELLO }))).toEqual(["Data"]);
+    expect(types(it.send({ link: other, sequence: 2, payload: HELLO }))).toEqual(["Closed"]);
+    expect(types(it.send({ link: other, sequence: 1, payload: HELLO }))).toEqual(["Data"]);
+    expect(types(it.send({ link, sequence: 3, payload: HELLO }))).toEqual(["Closed"]);
+    it.target.close();
+  });
+
+  it("answers Closed, with the id asked for, to ids that are not open, also after a power cycle", () => {
+    const it = line();
+    const link = it.open(1);
+    it.send({ link, sequence: 1, payload: HELLO });
+    const wrong = link ^ 0x8000;
+    for (const frame of [
+      { link: wrong, sequence: 1, payload: HELLO },
+      { type: FrameType.Next, link: wrong, sequence: 1, index: 1 },
+    ]) {
+      const [closed] = it.send(frame);
+      expect([closed?.type, closed?.link]).toEqual([FrameType.Closed, wrong]);
+    }
+    it.target.boot();
+    expect(types(it.send({ link, sequence: 2, payload: HELLO }))).toEqual(["Closed"]);
+    it.target.close();
+  });
+
+  it("sends the stored answer again for a doubled frame, and does not ask the store again", () => {
+    const it = line();
+    const link = it.open(1);
+    const made = encodeMessage(
+      message([
+        [Key.Command, Command.Put],
+        [Key.Token, token()],
+        [Key.Usage, 0],
+        [Key.Tier, 1],
+        [Key.Policy, 1],
+        [Key.Body, body(100)],
+      ]),
+    );
+    const frame = { link, sequence: 1, payload: made };
+    const [busy, answer] = it.send(frame);
+    expect(types([busy!, answer!])).toEqual(["Busy", "Data"]);
+    expect(Buffer.from(busy!.payload).readUInt32LE(0)).toBeGreaterThan(0);
+    unchanged(it.target, () => expect(it.send(frame)).toEqual([answer]));
+    it.target.talk.reset();
+    expect(list(it.target)).toHaveLength(1);
+    it.target.close();
+  });
+
+  it("drops frames out of order, and frames that nobody defines", () => {
+    const it = line();
+    const link = it.open(1);
+    it.send({ link, sequence: 1, payload: HELLO });
+    unchanged(it.target, () => {
+      for (const sequence of [0, 3, 0xffff]) expect(it.send({ link, sequence, payload: HELLO })).toEqual([]);
+      for (const type of [0, 2, 4, 6, 7, 8, 9, 0x7f]) expect(it.send({ type, link, sequence: 2 })).toEqual([]);
+      expect(it.send({ type: FrameType.Next, link, sequence: 1, index: 1 })).toEqual([]);
+      expect(it.send({ type: FrameType.Open, link: 3 })).toEqual([]);
+    });
+    expect(types(it.send({ link, sequence: 2, payload: HELLO }))).toEqual(["Data"]);
+    it.target.close();
+  });
+
+  it("numbers frames modulo 2^16", () => {
+    if (kind.share < 1) return;
+    const it = line();
+    const link = it.open(1);
+    for (let i = 1; i <= 0x10002; i++) {
+      const [answer] = it.send({ link, sequence: i & 0xffff, payload: HELLO });
+      if (answer?.sequence !== (i & 0xffff)) throw new Error(`frame ${i} was not answered`);
+    }
+    it.target.close();
+  });
+
+  it("gives an answer in fragments: the present one again, the next one, and no other", () => {
+    const it = line();
+    const target = it.target;
+    const content = body(2500);
+    const made = handle(put(target, { body: content }));
+    const link = it.open(9);
+    const payload = encodeMessage(
+      message([
+        [Key.Command, Command.Get],
+        [Key.Handle, made],
+      ]),
+    );
+    const next = (index: number) => it.send({ type: FrameType.Next, link, sequence: 1, index });
+    const [first] = it.send({ link, sequence: 1, payload });
+    expect([first!.index, first!.more, first!.payload.length]).toEqual([0, true, PAYLOAD_MAX]);
+    expect(next(2)).toEqual([]);
+    expect(next(0)).toEqual([first]);
+    const [second] = next(1);
+    expect(next(1)).toEqual([second]);
+    expect(next(0)).toEqual([]);
+    const [third] = next(2);
+    expect([third!.index, third!.more]).toEqual([2, false]);
+    expect(next(3)).toEqual([]);
+    const whole = Buffer.concat([first!, second!, third!].map((frame) => frame.payload));
+    expect(whole.includes(content)).toBe(true);
+    expect(it.send({ type: FrameType.Next, link, sequence: 2, index: 0 })).toEqual([]);
+    target.close();
+  });
+
+  it("takes a request in fragments of any size, acknowledges each once more when it is doubled", () => {
+    const it = line();
+    const link = it.open(1);
+    const pieces = [...INFO].map((byte) => Uint8Array.of(byte));
+    pieces.forEach((payload, i) => {
+      const more = i < pieces.length - 1;
+      for (let times = 0; times < 2; times++) {
+        const [answer] = it.send({ link, sequence: i + 1, more, payload });
+        expect([answer!.type, answer!.sequence]).toEqual([more ? FrameType.Ack : FrameType.Data, i + 1]);
+      }
+    });
+    it.target.close();
+  });
+
+  it("answers Overflow to a message that is too long, again when asked again, and takes the next one", () => {
+    const it = line();
+    const link = it.open(1);
+    const payload = new Uint8Array(PAYLOAD_MAX).fill(0xa1);
+    const frames = Math.floor(MESSAGE_MAX / PAYLOAD_MAX) + 1;
+    unchanged(it.target, () => {
+      for (let i = 1; i <= frames; i++) expect(types(it.send({ link, sequence: i, more: true, payload }))).toEqual(["Ack"]);
+      const last = { link, sequence: frames + 1, payload };
+      for (let times = 0; times < 2; times++) expect(types(it.send(last))).toEqual(["Overflow"]);
+    });
+    expect(types(it.send({ link, sequence: frames + 2, payload: HELLO }))).toEqual(["Data"]);
+    it.target.talk.reset();
+    expect(state(it.target)).toBe(State.Ready);
+    it.target.close();
+  });
+
+  it("forgets half a message when a new link is used", () => {
+    const it = line();
+    const link = it.open(1);
+    it.send({ link, sequence: 1, more: true, payload: Uint8Array.of(0xa2, 0) });
+    const other = it.open(2);
+    const [answer] = it.send({ link: other, sequence: 1, payload: HELLO });
+    expect(hex(answer!.payload.subarray(0, 3))).toBe("a60000");
+    it.target.close();
+  });
+});

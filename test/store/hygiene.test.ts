@@ -1,0 +1,176 @@
+/** What is left in linear memory: no key after a command, no plaintext after the next request, no byte outside the map. */
+import { describe, expect, it } from "vitest";
+import { CUSTODY_PLACE } from "../../firmware/defs/custody.js";
+import { BODY_OFF_DIRTY, BODY_OFF_ERASES, BODY_OFF_LIVE } from "../../firmware/defs/journal.js";
+import { SLOT_BLOCK } from "../../firmware/defs/medium.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { type Bench, deviceTargets, engineTargets } from "../targets.js";
+import { forgeJournal, keys, placesOf, slotImage } from "./damage.js";
+import * as help from "./help.js";
+
+const { begin, body, evict, get, handle, info, list, put, ready, relabel, replace, show, state } = help;
+
+const CLASSES = [{ units: 64, blocks: 3 }];
+// firmware/memory.ts is AssemblyScript that is also TypeScript but for its number types, which are gone at run time
+const path: string = new URL("../../firmware/memory.ts", import.meta.url).pathname;
+const map = (await import(path)) as Record<"RX" | "MESSAGE" | "MEMORY_USED" | "STATIC_BASE" | "VAULT", number>;
+
+/** Every run of 8 bytes of a secret that stands in memory, as "name at address". */
+function traces(memory: Uint8Array, secrets: { name: string; key: Uint8Array }[]): string[] {
+  const haystack = Buffer.from(memory.buffer, memory.byteOffset, memory.length);
+  return secrets.flatMap(({ name, key }) => {
+    const found: string[] = [];
+    for (let at = 0; at + 8 <= key.length; at += 4) {
+      const where = haystack.indexOf(key.subarray(at, at + 8));
+      if (where >= 0) found.push(`${name}[${at}] at ${where}`);
+    }
+    return found;
+  });
+}
+
+/** Every command once, some of them refused. @returns names, and what to do */
+function everyCommand(target: Bench): [string, () => unknown][] {
+  const made = handle(put(target, { body: body(3000, { secret: true }) }));
+  const closed = handle(put(target, { body: body(300, { secret: true }), policy: 0 }));
+  const gone = handle(put(target));
+  const by = help.token();
+  return [
+    ["hello", () => target.ask(Command.Hello)],
+    ["info", () => info(target)],
+    ["put", () => put(target, { token: by, body: body(1000) })],
+    ["put with a used token", () => put(target, { token: by, body: body(1000) })],
+    ["put that is too large", () => put(target, { body: body(30000) })],
+    ["get", () => get(target, made)],
+    ["get that is refused", () => get(target, closed)],
+    ["list", () => list(target)],
+    ["show", () => show(target, made)],
+    ["replace", () => replace(target, made, body(2000, { secret: true }))],
+    ["relabel", () => relabel(target, made, "renamed")],
+    ["relabel again, with reclaim", () => relabel(target, made, "renamed twice")],
+    ["evict", () => evict(target, gone)],
+    ["destroy", () => evict(target, gone, true)],
+    ["epoch", () => target.ask(Command.Epoch, [[Key.Epoch, 9]])],
+    ["accept", () => target.ask(Command.Accept)],
+    ["provision", () => begin(target, CLASSES)],
+    ["a malformed message", () => target.talk.exchange(Uint8Array.of(0xa1))],
+  ];
+}
+
+/** Makes a medium that the store itself never writes: a live record in each block, so that there is no spare. */
+function noSpare(target: Bench, made: Uint8Array): void {
+  const copy = slotImage(target.device, placesOf(target.device, made)[0]!, 128);
+  for (let block = 0; block < 3; block++) copy(block * SLOT_BLOCK);
+  forgeJournal(target.device, 2, (record) => {
+    record.fill(0, BODY_OFF_LIVE, BODY_OFF_DIRTY).writeUInt8(0b010101, BODY_OFF_LIVE);
+    record.fill(0xff, BODY_OFF_DIRTY, BODY_OFF_ERASES);
+  });
+  target.boot();
+}
+
+describe.each(deviceTargets)("RAM on $name", (kind) => {
+  it("holds neither the root nor any derived key after provisioning, after each command and after each start", () => {
+    const target = kind.make();
+    begin(target, CLASSES);
+    const secrets = keys(target.device);
+    expect(traces(target.device.ram(), secrets)).toEqual([]);
+    target.ask(Command.ProvisionFinish);
+    for (const [what, act] of everyCommand(target)) {
+      act();
+      expect(traces(target.device.ram(), secrets), what).toEqual([]);
+    }
+    target.boot();
+    expect(traces(target.device.ram(), secrets), "a start").toEqual([]);
+    target.close();
+  });
+
+  it("does hold keys while a command works: the search can find them", () => {
+    const target = ready(kind, CLASSES);
+    const secrets = keys(target.device);
+    const found = new Set<string>();
+    const { changed } = target.device.data;
+    target.device.data.changed = (offset, length) => {
+      for (const trace of traces(target.device.ram(), secrets)) found.add(trace.split("[")[0]!);
+      changed?.(offset, length);
+    };
+    put(target);
+    expect([...found]).toEqual(expect.arrayContaining(["root", "mbs 2026 journal"]));
+    target.close();
+  });
+
+  it("holds no key after a store that cannot be mounted: damaged custody, another version", () => {
+    const target = ready(kind, CLASSES);
+    const secrets = keys(target.device);
+    target.device.data.preloadErased(0, CUSTODY_PLACE);
+    const broken = Buffer.from(target.device.data.bytes.subarray(CUSTODY_PLACE, 2 * CUSTODY_PLACE));
+    broken[127]! ^= 1;
+    target.device.data.preload(CUSTODY_PLACE, broken);
+    target.boot();
+    expect(state(target)).toBe(State.CustodyDamaged);
+    expect(traces(target.device.ram(), secrets)).toEqual([]);
+    target.close();
+  });
+
+  it("holds no key after a trap: an engine's memory ends with its instance, a board wipes it and starts anew", () => {
+    const target = ready(kind, [{ units: 128, blocks: 3 }]);
+    const secrets = keys(target.device);
+    const made = handle(put(target));
+    noSpare(target, made);
+    expect(() => replace(target, made)).toThrow(target.name === "virtual" ? "silence" : "trapped, code 3");
+    if (target.name === "virtual") {
+      expect(traces(target.device.ram(), secrets)).toEqual([]);
+      target.talk.reset();
+      expect(target.ask(Command.Hello).get(Key.TrapCode)).toBeGreaterThan(0);
+    } else {
+      expect(traces(target.device.ram(), secrets).length).toBeGreaterThan(0); // a board has to wipe it
+      target.boot();
+    }
+    expect([state(target), list(target).length]).toEqual([State.Ready, 3]);
+    expect(traces(target.device.ram(), secrets)).toEqual([]);
+    target.close();
+  });
+});
+
+describe.each(engineTargets)("linear memory on $name", (kind) => {
+  it("has forgotten the plaintext of a body once the next request has arrived", () => {
+    const target = ready(kind, CLASSES);
+    const content = body(3000);
+    const secrets = [{ name: "body", key: content.subarray(8) }];
+    // what crossed the line last stays in the link's buffers (RX, TX, FRAME): it will be ciphertext when there are sessions
+    const plain = () => traces(target.device.memory.subarray(map.MESSAGE), secrets);
+    const next = (what: string) => {
+      target.ask(Command.Hello);
+      expect(plain(), what).toEqual([]);
+    };
+    const by = help.token();
+    const made = handle(put(target, { body: content, token: by }));
+    next("put");
+    put(target, { body: content, token: by });
+    next("put again");
+    get(target, made);
+    expect(plain().length).toBeGreaterThan(0); // the answer itself: the search can find it
+    next("get");
+    show(target, made);
+    next("show");
+    relabel(target, made, "renamed");
+    next("relabel");
+    replace(target, made, content);
+    next("replace");
+    put(target, { body: content, label: "x".repeat(49) });
+    next("a refused put");
+    target.close();
+  });
+
+  it("is written nowhere outside the map of firmware/memory.ts", () => {
+    const fresh = kind.make();
+    const statics = Buffer.from(fresh.device.memory.subarray(map.STATIC_BASE));
+    const target = ready(kind, CLASSES);
+    for (const [, act] of everyCommand(target)) act();
+    const { memory } = target.device;
+    expect(memory.subarray(0, map.RX).every((byte) => byte === 0)).toBe(true);
+    expect(memory.subarray(map.MEMORY_USED, map.STATIC_BASE).every((byte) => byte === 0)).toBe(true);
+    expect(Buffer.compare(memory.subarray(map.STATIC_BASE), statics)).toBe(0);
+    expect(memory.subarray(map.RX, map.MEMORY_USED).some((byte) => byte !== 0)).toBe(true);
+    fresh.close();
+    target.close();
+  });
+});
