@@ -1,6 +1,6 @@
 /** `npm run bench`: what the core costs in instructions on the virtual board, and the store in flash operations. Prints tables and writes
  *  bench/results/latest.json (schema and method: bench/README.md). Never wall time: instructions are the same on every machine.
- *  Exit code 1 when a target is missed. */
+ *  A missed target is reported; with --check it is also exit code 1. */
 import { createHash } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -125,7 +125,7 @@ async function main(): Promise<number> {
   console.log(
     `\n${RESULTS}  core.wasm ${result.core.sha256.slice(0, 16)}…  ek-ra6m5.elf ${result.elf.sha256.slice(0, 16)}…`,
   );
-  return met.every((one) => one.met) ? 0 : 1;
+  return process.argv.includes("--check") && met.some((one) => !one.met) ? 1 : 0;
 }
 
 try {

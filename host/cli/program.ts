@@ -1,7 +1,7 @@
 /** The command line as a whole: options that every command has, the commands, and how errors end. README and --help list the exit codes. */
-import { existsSync, readFileSync } from "node:fs";
 import { Command, CommanderError } from "commander";
 import { DeviceError, DisconnectedError, MbsError, UsageError } from "../client/errors.js";
+import { packageVersion } from "../package.js";
 import { addBoard } from "./board.js";
 import { addChanges } from "./change.js";
 import { addCompletion } from "./completion.js";
@@ -27,7 +27,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
   const context = new Context(io, {});
   program
     .description("a device-bound credential store, from the host")
-    .version(version(), "-V, --version")
+    .version(packageVersion(), "-V, --version")
     .option("-p, --port <PORT>", "where the device is")
     .option("--json", "results and errors as JSON")
     .option("-y, --yes", "do not ask before what cannot be undone")
@@ -97,13 +97,4 @@ function report(context: Context, error: Error, json: boolean): number {
   const text = message.split("\n").map(printable).join("\n");
   io.stderr.write(`mbs: ${text}\n${hint === "" ? "" : `     ${printable(hint)}\n`}`);
   return exitCode;
-}
-
-/** The version of the package, wherever this file was compiled to. */
-function version(): string {
-  const path = ["../../package.json", "../../../package.json"]
-    .map((up) => new URL(up, import.meta.url))
-    .find((url) => existsSync(url));
-  const found: unknown = path === undefined ? {} : JSON.parse(readFileSync(path, "utf8"));
-  return typeof found === "object" && found !== null && "version" in found ? String(found.version) : "unknown";
 }

@@ -5,6 +5,7 @@ import { handleText } from "../client/client.js";
 import { UsageError } from "../client/errors.js";
 import type { FindRequest } from "../client/requests.js";
 import { ALGORITHMS, CUSTODIES, KINDS, ORIGINS, STATES, TIERS, USAGES } from "../names.js";
+import { packageCore } from "../package.js";
 import type { Context } from "./context.js";
 import { integer } from "./parse.js";
 import { ENTRY_ALIGN, ENTRY_HEADINGS, entryJson, entryRows, policyText } from "./present.js";
@@ -139,6 +140,7 @@ function infoLines(info: Info): string[] {
     ["state", STATES.word(info.state)],
     ["custody", CUSTODIES.word(info.custody)],
     ["firmware", `protocol ${info.protocol}, format ${info.format}, core ${hex(info.coreHash)}`],
+    ...(packageCore() === hex(info.coreHash) ? [] : [["", "which is not the core of this package"] as const]),
     ["board", `${info.board === 1 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
     ...(info.trapCode === 0 ? [] : [["trap", `the firmware trapped, code ${info.trapCode}`] as const]),
     ...(info.store === undefined ? [] : [["instance", hex(info.instance)] as const, ...storeFacts(info.store)]),

@@ -107,6 +107,8 @@ export interface SweepOptions {
   marginal?: readonly boolean[];
   /** Cut only every n-th operation. */
   every?: number;
+  /** First operation to cut. Default 0. */
+  from?: number;
   /** Also cut the first boot after the cut, at every n-th of its operations; the offset moves along from case to case. */
   nested?: number;
   /** Also try a boot whose first attempt was fine, then this many more. */
@@ -155,7 +157,7 @@ export function sweep(device: Device, saved: Saved, change: Change, options: Swe
     if (!/NotProvisioned/.test(shown)) putOne(talk, options.random);
   };
 
-  for (let operation = 0; operation < operations; operation += options.every ?? 1) {
+  for (let operation = options.from ?? 0; operation < operations; operation += options.every ?? 1) {
     for (const [number, tear] of (options.tears ?? allTears(options.random)).entries()) {
       for (const marginal of options.marginal ?? [false, true]) {
         const where = `cut at operation ${operation} of ${operations}, tear ${number}${marginal ? ", marginal" : ""}`;
@@ -195,6 +197,14 @@ export function sweep(device: Device, saved: Saved, change: Change, options: Swe
 /** Sequence of the newest journal record, 0 on a blank device. */
 function sequenceOf(talk: Talk): number {
   return Number(talk.ask(Command.Info).get(Key.Sequence) ?? 0);
+}
+
+/** Prints what a sweep did. */
+export function report(name: string, counts: Counts): void {
+  const { operations, cases, before, after, recoveries } = counts;
+  console.log(
+    `${name}: ${operations} operations, ${cases} cuts, ${before} before, ${after} after, ${recoveries} recoveries`,
+  );
 }
 
 /** The instance id and the handles are drawn anew each time a store is made; then only their shape can be compared. */

@@ -1,0 +1,95 @@
+/** The changes that sweeps cut, and the states that they start from: three blocks of two slots, so that every few changes reclaim. */
+import type { Random } from "../../board/virtual/prng.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
+import type { Message } from "../../host/client/message.js";
+import { encodeParts } from "../../host/record.js";
+import type { Device } from "../device/device.js";
+import { Talk } from "../device/talk.js";
+import { type Change, load, type Saved, save } from "./sweep.js";
+
+/** Changes with content drawn from `random`, on one device. */
+export function scene(device: Device, random: Random) {
+  const talk = new Talk(device);
+  const bytes = (n: number) => Uint8Array.from({ length: n }, () => random() >>> 24);
+  const body = (n: number) => encodeParts([{ kind: 4, secret: true, algorithm: 0, content: bytes(n) }]);
+
+  function put(length: number, label: string | undefined = undefined): Change {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Label, label],
+      [Key.Usage, 0],
+      [Key.Tier, 1],
+      [Key.Policy, 1],
+      [Key.Body, body(length)],
+    ] as const;
+    return (to) => void to.ask(Command.Put, fields);
+  }
+
+  function handles(of: Talk): Uint8Array[] {
+    return (of.ask(Command.List).get(Key.Entries) as Message[]).map((entry) => entry.get(Key.Handle) as Uint8Array);
+  }
+
+  /** Three blocks of two slots: every fourth change reclaims. */
+  const provision: Change = (to) =>
+    void to.ask(Command.ProvisionBegin, [
+      [Key.Manifest, new Uint8Array(16).fill(7)],
+      [
+        Key.Classes,
+        [
+          new Map([
+            [Key.SlotUnits, 86],
+            [Key.Blocks, 3],
+          ]),
+        ],
+      ],
+    ]);
+
+  function run(...changes: Change[]): Saved {
+    device.boot();
+    talk.reset();
+    for (const change of changes) change(talk);
+    return save(device);
+  }
+
+  /** Starts from what lies on the medium now. */
+  const first = run();
+  function store(...changes: Change[]): Saved {
+    load(device, first);
+    return run(provision, ...changes);
+  }
+  function onHandle(n: number, change: (handle: Uint8Array) => Change): Change {
+    return (to) => change(handles(to)[n]!)(to);
+  }
+  const evict = (n: number, destroy = false): Change =>
+    onHandle(
+      n,
+      (handle) => (to) =>
+        void to.ask(Command.Evict, [
+          [Key.Handle, handle],
+          [Key.Destroy, destroy],
+        ]),
+    );
+  const replace = (n: number, length: number): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Body, body(length)],
+    ] as const;
+    return onHandle(n, (handle) => (to) => void to.ask(Command.Replace, [[Key.Handle, handle], ...fields]));
+  };
+  const relabel = (n: number, label: string): Change => {
+    const token = bytes(16);
+    return onHandle(
+      n,
+      (handle) => (to) =>
+        void to.ask(Command.Relabel, [
+          [Key.Handle, handle],
+          [Key.Token, token],
+          [Key.Label, label],
+        ]),
+    );
+  };
+  const finish: Change = (to) => void to.ask(Command.ProvisionFinish);
+  const epoch: Change = (to) => void to.ask(Command.Epoch, [[Key.Epoch, 40]]);
+
+  return { store, provision, put, evict, replace, relabel, finish, epoch, first };
+}
