@@ -13,9 +13,11 @@ export const RX: usize = RX_OFFSET;
 export const TX: usize = TX_OFFSET;
 export const FRAME: usize = TX + TX_SIZE; // one received frame, decoded
 export const FRAME_SIZE: i32 = (FRAME_MAX + 15) & ~15;
+export const CRC_TABLE: usize = FRAME + FRAME_SIZE; // 256 × u32: made at start
+export const FIELDS: usize = CRC_TABLE + 1024; // 16: header or CRC of a frame on its way out
 
 // commands: request and response share it; wiped by dispatch.ts when the response was sent or replaced
-export const MESSAGE: usize = FRAME + FRAME_SIZE;
+export const MESSAGE: usize = FIELDS + 16;
 
 // store: what mount found out; public (handles, MACs, counters)
 export const HANDLES: usize = MESSAGE + MESSAGE_MAX; // SLOTS_MAX × HANDLE_SIZE, zeros = no readable record

@@ -52,7 +52,8 @@ async function step(name, inputs, outputs, work) {
     hash.update(`${file}\0`).update(readFileSync(file));
   const stamp = hash.digest("hex");
   if (stamps[name] === stamp && outputs.every((file) => existsSync(file))) return;
-  delete stamps[name];
+  delete stamps[name]; // what fails half-way must not look finished later
+  if (existsSync(stampFile)) writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
   await work();
   for (const file of outputs.filter((one) => /\.(wasm|elf|so)$/.test(one))) {
     const bytes = readFileSync(file);

@@ -47,6 +47,8 @@ export interface Kind<T extends Target> {
   readonly name: string;
   /** How much of a long test it does in bearable time; 1 = all of it. */
   readonly share: number;
+  /** A command takes it a tenth of a second and more. */
+  readonly slow?: boolean;
   /** A blank one that was switched on. */
   make(): T;
 }
@@ -61,7 +63,7 @@ const engines: Kind<Bench<EngineDevice>>[] = [
   { name: "wasm3", share: 0.2, make: () => on(new Bench(new (need(wasm3).Wasm3Device)(seed))) },
 ];
 const boards: Kind<Bench>[] = [
-  { name: "virtual", share: 0.05, make: () => on(new Bench(new (need(virtual).VirtualDevice)(seed))) },
+  { name: "virtual", share: 0.08, slow: true, make: () => on(new Bench(new (need(virtual).VirtualDevice)(seed))) },
 ];
 const models: Kind<Target>[] = [{ name: "model", share: 1, make: () => on(new (need(model).ModelStore)()) }];
 

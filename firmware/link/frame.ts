@@ -1,7 +1,15 @@
 /** Frames: COBS with CRC-32 on a byte stream. Decodes into FRAME as bytes come, encodes into TX. SPEC.md §8.
  *  Whatever does not decode is dropped in silence up to the next zero byte. */
-import { FRAME_CRC, FRAME_HEADER, FRAME_MAX, FRAME_OFF_INDEX, FRAME_OFF_LINK, FRAME_OFF_SEQUENCE } from "../defs/link";
-import { FRAME, TX } from "../memory";
+import {
+  FRAME_CRC,
+  FRAME_HEADER,
+  FRAME_MAX,
+  FRAME_OFF_INDEX,
+  FRAME_OFF_LINK,
+  FRAME_OFF_SEQUENCE,
+  FRAME_OFF_TYPE,
+} from "../defs/link";
+import { FIELDS, FRAME, TX } from "../memory";
 import { CRC_RESIDUE, CRC_START, crcStep } from "./crc32";
 
 let length: i32 = 0; // bytes decoded so far
@@ -9,6 +17,7 @@ let left: i32 = 0; // data bytes left in the present COBS group
 let zeroDue: bool = false; // the group ends in a zero, if another group follows
 let broken: bool = false; // skip up to the next delimiter
 let crc: u32 = CRC_START;
+let complete: i32 = 0; // bytes of header and payload of a good frame in FRAME, 0 = none
 
 /** Forgets a half-received frame. */
 export function reset(): void {
@@ -19,85 +28,109 @@ export function reset(): void {
   crc = CRC_START;
 }
 
-function put(byte: u32): void {
-  if (length == FRAME_MAX) {
-    broken = true;
-    return;
-  }
-  store<u8>(FRAME + length, byte);
-  crc = crcStep(crc, byte);
-  length++;
+/** Bytes of header and payload of the frame that feed() completed in FRAME; 0 = it did not. */
+export function received(): i32 {
+  return complete;
 }
 
-/** Takes one received byte. Returns the bytes of header and payload when it completes a good frame in FRAME, else 0. */
-export function feed(byte: u32): i32 {
-  if (byte == 0) {
-    const good = !broken && left == 0 && length >= FRAME_HEADER + FRAME_CRC && crc == CRC_RESIDUE;
-    const size = length - FRAME_CRC;
-    reset();
-    return good ? size : 0;
+/** Takes received bytes from `at` up to the end of a frame, or to `end`. Returns where the next ones stand. */
+export function feed(at: usize, end: usize): usize {
+  complete = 0;
+  while (at < end) {
+    if (left > 0 && !broken) {
+      at = takeRun(at, min(left, <i32>(end - at)));
+      if (at == end || left == 0) continue;
+    }
+    const byte: u32 = load<u8>(at++);
+    if (byte == 0) {
+      finish();
+      return at;
+    }
+    if (broken) continue;
+    if (zeroDue) {
+      if (length == FRAME_MAX) broken = true;
+      else {
+        store<u8>(FRAME + length, 0);
+        crc = crcStep(crc, 0);
+        length++;
+      }
+    }
+    left = byte - 1;
+    zeroDue = byte != 255;
   }
-  if (broken) return 0;
-  if (left > 0) {
-    left--;
-    put(byte);
-    return 0;
-  }
-  if (zeroDue) put(0);
-  left = byte - 1;
-  zeroDue = byte != 255;
-  return 0;
+  return at;
 }
 
-let at: usize = 0; // where the next encoded byte goes
+/** Takes up to `count` data bytes of a group; stops at a zero, which can only be a delimiter. Returns where it stopped. */
+function takeRun(at: usize, count: i32): usize {
+  if (count > FRAME_MAX - length) broken = true;
+  if (broken) return at;
+  const end = at + count;
+  let to: usize = FRAME + length;
+  let sum = crc;
+  for (; at < end; at++) {
+    const byte: u32 = load<u8>(at);
+    if (byte == 0) break;
+    store<u8>(to++, byte);
+    sum = crcStep(sum, byte);
+  }
+  crc = sum;
+  const taken = <i32>(to - FRAME) - length;
+  length += taken;
+  left -= taken;
+  return at;
+}
+
+function finish(): void {
+  if (!broken && left == 0 && length >= FRAME_HEADER + FRAME_CRC && crc == CRC_RESIDUE) complete = length - FRAME_CRC;
+  reset();
+}
+
+let out: usize = 0; // where the next encoded byte goes
 let group: usize = 0; // where the present group's code byte stands
-let code: u32 = 0; // its value so far
-let full: bool = false; // it was closed at 254 bytes; another one opens only if another byte comes
 let sum: u32 = CRC_START;
 
-function openGroup(): void {
-  group = at++;
-  code = 1;
-  full = false;
-}
-
-function emit(byte: u32): void {
-  sum = crcStep(sum, byte);
-  if (full) openGroup();
-  if (byte == 0) {
-    store<u8>(group, code);
-    openGroup();
-    return;
+/** Encodes `count` bytes behind what was encoded so far. A group that is closed at 254 bytes opens a new one only if another byte comes. */
+function emit(from: usize, count: i32): void {
+  const end = from + count;
+  let to = out;
+  let code = group;
+  let running = sum;
+  for (; from < end; from++) {
+    const byte: u32 = load<u8>(from);
+    running = crcStep(running, byte);
+    if (to - code == 255) {
+      store<u8>(code, 255);
+      code = to++;
+    }
+    if (byte == 0) {
+      store<u8>(code, to - code);
+      code = to++;
+    } else {
+      store<u8>(to++, byte);
+    }
   }
-  store<u8>(at++, byte);
-  code++;
-  if (code == 255) {
-    store<u8>(group, code);
-    full = true;
-  }
-}
-
-function emitU16(value: u32): void {
-  emit(value & 255);
-  emit((value >>> 8) & 255);
+  out = to;
+  group = code;
+  sum = running;
 }
 
 /** Encodes one frame into TX. Returns its encoded bytes, delimiter included. */
 export function encode(type: i32, link: u32, sequence: u32, index: u32, payload: usize, size: i32): i32 {
-  at = TX;
-  openGroup();
+  group = TX;
+  out = TX + 1;
   sum = CRC_START;
-  emit(type);
-  emitU16(link);
-  emitU16(sequence);
-  emitU16(index);
-  for (let i = 0; i < size; i++) emit(load<u8>(payload + i));
-  const crc = ~sum;
-  emitU16(crc & 0xffff);
-  emitU16(crc >>> 16);
-  if (!full) store<u8>(group, code);
-  store<u8>(at++, 0);
-  return <i32>(at - TX);
+  store<u8>(FIELDS, type, FRAME_OFF_TYPE);
+  store<u16>(FIELDS, link, FRAME_OFF_LINK);
+  store<u16>(FIELDS, sequence, FRAME_OFF_SEQUENCE);
+  store<u16>(FIELDS, index, FRAME_OFF_INDEX);
+  emit(FIELDS, FRAME_HEADER);
+  emit(payload, size);
+  store<u32>(FIELDS, ~sum);
+  emit(FIELDS, FRAME_CRC);
+  store<u8>(group, out - group);
+  store<u8>(out++, 0);
+  return <i32>(out - TX);
 }
 
 /** The received frame's fields. */

@@ -5,6 +5,7 @@ import { wipe } from "../crypto/bytes";
 import { FRAME_HEADER, FRAME_MORE, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../defs/link";
 import { FRAME, MESSAGE, PAGE } from "../memory";
 import { busyFor, respond } from "../session/session";
+import { makeTable } from "./crc32";
 import * as frame from "./frame";
 
 const NONE: i32 = -1;
@@ -24,6 +25,7 @@ let waiting: bool = false; // Busy was sent; the work is done in give()
 
 /** Forgets every link; frames of an earlier life are answered Closed. */
 export function reset(seed: u32): void {
+  makeTable();
   frame.reset();
   current = NONE;
   currentNonce = NONE;
@@ -36,10 +38,10 @@ export function reset(seed: u32): void {
 /** Takes received bytes; only the last good frame among them is answered. Returns bytes to send from TX, 0 = none. */
 export function take(bytes: usize, count: i32): i32 {
   let answer = 0;
-  for (let i = 0; i < count; i++) {
-    const size = frame.feed(load<u8>(bytes + i));
-    if (size <= 0 || waiting) continue;
-    const sent = onFrame(size - FRAME_HEADER);
+  for (let at = bytes; at < bytes + count; ) {
+    at = frame.feed(at, bytes + count);
+    if (frame.received() == 0 || waiting) continue;
+    const sent = onFrame(frame.received() - FRAME_HEADER);
     if (sent > 0) answer = sent; // what is dropped does not take away the answer to what was not
   }
   return answer;

@@ -5,7 +5,9 @@ import { keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import { BODY_OFF_DIGEST } from "../defs/journal";
+import { SLOT_BLOCK, UNIT } from "../defs/medium";
 import { HEADER_OFF_MAC } from "../defs/slot";
+import { Status } from "../defs/status";
 import { CURRENT, LEAF_INPUT, LEAVES, LEAVES_SIZE, NEXT, TAG } from "../memory";
 import * as geometry from "./geometry";
 import * as state from "./state";
@@ -13,13 +15,14 @@ import { KeyName, key } from "./vault";
 
 /** Leaf of a block under the live bits of `record`, into TAG. An unreadable MAC counts as zeros. */
 function leaf(record: usize, block: i32): void {
+  const c = geometry.classOfBlock(block);
   const from = geometry.slotOfBlock(block);
-  const n = geometry.perBlock(geometry.classOfBlock(block));
   let length = 0;
-  for (let slot = from; slot < from + n; slot++) {
-    if (!state.isLive(record, slot)) continue;
+  for (let i = 0; i < geometry.perBlock(c); i++) {
+    if (!state.isLive(record, from + i)) continue;
     const at = LEAF_INPUT + length;
-    if (board.read(Region.Slots, geometry.offsetOfSlot(slot) + HEADER_OFF_MAC, at, 16) != 0) wipe(at, 16);
+    const offset = block * SLOT_BLOCK + i * geometry.units(c) * UNIT + HEADER_OFF_MAC;
+    if (board.read(Region.Slots, offset, at, 16) != Status.Ok) wipe(at, 16);
     length += 16;
   }
   if (length == 0) wipe(TAG, 32);

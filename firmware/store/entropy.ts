@@ -12,7 +12,7 @@ const START_SAMPLES: i32 = 1024; // SP 800-90B §4.3: at least 1,024; at half a 
 const ATTEMPTS: i32 = 4096; // empty answers of the source before giving up
 const REPETITION_LIMIT: i32 = 41; // 1 + ⌈20 / 0.5⌉: false alarm 2^-20
 const WINDOW: i32 = 512;
-const PROPORTION_LIMIT: i32 = 411; // critical value of binomial(512, 2^-0.5) at 2^-20
+const PROPORTION_LIMIT: i32 = 410; // 1 + critical value of binomial(512, 2^-0.5) at 1 − 2^-20
 
 let tested: i32 = 0; // samples that passed since start or since the last failure
 let last: u32 = 256; // last sample; 256 = none

@@ -44,8 +44,8 @@ export function find(handle: usize): i32 {
 export function nextWithToken(slot: i32, token: usize): i32 {
   const start = load<u32>(token);
   for (; slot < geometry.slotCount(); slot++) {
-    if (!state.isLive(CURRENT, slot) || isZero(HANDLES + slot * HANDLE_SIZE, HANDLE_SIZE)) continue;
-    if (load<u32>(TOKENS + slot * 4) == start || load<u32>(FIRST_TOKENS + slot * 4) == start) return slot;
+    if (load<u32>(TOKENS + slot * 4) != start && load<u32>(FIRST_TOKENS + slot * 4) != start) continue;
+    if (state.isLive(CURRENT, slot) && !isZero(HANDLES + slot * HANDLE_SIZE, HANDLE_SIZE)) return slot;
   }
   return -1;
 }

@@ -65,16 +65,17 @@ function richest(c: i32): i32 {
 
 /** The block to write to next without losing the spare, or -1: one in use with a free slot, else the least worn empty one that has. */
 function blockToFill(c: i32): i32 {
-  const spare = emptyBlocks(c) > 1;
+  let empty = 0;
   let best = -1;
   for (let b = 0; b < geometry.blocks(c); b++) {
     const block = geometry.firstBlock(c) + b;
+    const used = state.liveInBlock(CURRENT, block) > 0;
+    if (!used) empty++;
     if (state.freeInBlock(CURRENT, block) == 0) continue;
-    if (state.liveInBlock(CURRENT, block) > 0) return block;
-    if (!spare) continue;
+    if (used) return block;
     if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
   }
-  return best;
+  return empty > 1 ? best : -1;
 }
 
 /** A slot that may be written without losing the spare, or -1. */

@@ -54,32 +54,35 @@ export function clean(record: usize, block: i32): void {
   for (let slot = from; slot < from + n; slot++) setBit(record + BODY_OFF_DIRTY, slot, false);
 }
 
-/** How many bits of a block's slots are set in the bitmap at `set` and not in the one at `without` (0: no such). */
-function countBits(set: usize, without: usize, block: i32): i32 {
-  let slot = geometry.slotOfBlock(block);
-  const end = slot + geometry.perBlock(geometry.classOfBlock(block));
-  let bits = 0;
+/** How many slots of a block are live (live = -1, dirty = 0), dead (0, -1) or free (0, 0): the two words say which bits must be set. */
+function countSlots(record: usize, block: i32, live: u32, dirty: u32): i32 {
+  const c = geometry.classOfBlock(block);
+  let slot = geometry.firstSlot(c) + (block - geometry.firstBlock(c)) * geometry.perBlock(c);
+  const end = slot + geometry.perBlock(c);
+  let n = 0;
   while (slot < end) {
     const byte = slot >> 3;
     const next = min((byte + 1) << 3, end);
-    let value: u32 = load<u8>(set + byte);
-    if (without != 0) value &= ~load<u8>(without + byte);
-    bits += popcnt<u32>((value >>> (slot & 7)) & ((1 << (next - slot)) - 1));
+    const isLive: u32 = load<u8>(record + byte, BODY_OFF_LIVE);
+    const isDirty: u32 = load<u8>(record + byte, BODY_OFF_DIRTY);
+    // a live slot counts as live, dirty or not
+    const those = live != 0 ? isLive : ~isLive & ~(isDirty ^ dirty);
+    n += popcnt<u32>((those >>> (slot & 7)) & ((1 << (next - slot)) - 1));
     slot = next;
   }
-  return bits;
+  return n;
 }
 
 export function liveInBlock(record: usize, block: i32): i32 {
-  return countBits(record + BODY_OFF_LIVE, 0, block);
+  return countSlots(record, block, -1, 0);
 }
 /** Slots of a block that are dirty and not live: what erasing it would win. */
 export function deadInBlock(record: usize, block: i32): i32 {
-  return countBits(record + BODY_OFF_DIRTY, record + BODY_OFF_LIVE, block);
+  return countSlots(record, block, 0, -1);
 }
 /** Slots of a block that may be written. */
 export function freeInBlock(record: usize, block: i32): i32 {
-  return geometry.perBlock(geometry.classOfBlock(block)) - liveInBlock(record, block) - deadInBlock(record, block);
+  return countSlots(record, block, 0, 0);
 }
 export function liveInClass(record: usize, c: i32): i32 {
   let live = 0;

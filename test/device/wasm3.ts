@@ -54,8 +54,16 @@ export class Wasm3Device extends Engine {
       };
     };
     const functions = {
-      read: guard((region: number, offset: number, out: bigint, length: number) => board.read(region, offset, inside(out), length) as number, STOP),
-      program: guard((region: number, offset: number, data: bigint, length: number) => board.program(region, offset, inside(data), length) as number, STOP),
+      read: guard(
+        (region: number, offset: number, out: bigint, length: number) =>
+          board.read(region, offset, inside(out), length) as number,
+        STOP,
+      ),
+      program: guard(
+        (region: number, offset: number, data: bigint, length: number) =>
+          board.program(region, offset, inside(data), length) as number,
+        STOP,
+      ),
       erase: guard((region: number, offset: number) => board.erase(region, offset) as number, STOP),
       blank: guard(board.blank, STOP),
       entropy: guard((out: bigint, length: number) => board.entropy(inside(out), length), STOP),

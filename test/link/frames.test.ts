@@ -28,15 +28,17 @@ function inspected(device: Device): Bench {
 }
 
 const dump = (target: Target, offset: number, length: number) =>
-  target.ask(Command.Dump, [
-    [Key.Length, length],
-    [Key.Region, 0],
-    [Key.Offset, offset],
-  ]).get(Key.Data) as Uint8Array;
+  target
+    .ask(Command.Dump, [
+      [Key.Length, length],
+      [Key.Region, 0],
+      [Key.Offset, offset],
+    ])
+    .get(Key.Data) as Uint8Array;
 
 describe.each(deviceTargets)("frames of $name", (kind) => {
   const lengths = (from: number, to: number): number[] => {
-    const step = kind.share < 0.1 ? 67 : 1;
+    const step = kind.slow ? 67 : 1;
     return Array.from({ length: Math.ceil((to - from + 1) / step) }, (_, i) => from + i * step);
   };
 
@@ -53,10 +55,21 @@ describe.each(deviceTargets)("frames of $name", (kind) => {
     const runs = [252, 253, 254, 255, 256, 506, 507, 508, 509, 510];
     const target = inspected(device);
     for (const run of runs) {
-      changeSlots(device, 0, (bytes) => bytes.fill(0).fill(0x31, 10, 10 + run).fill(0x32, 11 + run, 11 + 2 * run), 2048);
+      changeSlots(
+        device,
+        0,
+        (bytes) =>
+          bytes
+            .fill(0)
+            .fill(0x31, 10, 10 + run)
+            .fill(0x32, 11 + run, 11 + 2 * run),
+        2048,
+      );
       for (const from of [0, 9, 10, 11]) {
         for (const to of lengths(10 + run - 3, 10 + run + 3).concat(12 + 2 * run)) {
-          expect(hex(dump(target, from, to - from))).toBe(hex(device.slots.bytes.subarray(device.slotsOffset + from, device.slotsOffset + to)));
+          expect(hex(dump(target, from, to - from))).toBe(
+            hex(device.slots.bytes.subarray(device.slotsOffset + from, device.slotsOffset + to)),
+          );
         }
       }
     }
@@ -92,7 +105,14 @@ describe.each(deviceTargets)("frames of $name", (kind) => {
 });
 
 describe.each(deviceTargets)("a frame to $name", (kind) => {
-  const open: Frame = { type: FrameType.Open, more: false, link: 7, sequence: 0, index: 0, payload: Uint8Array.of(PROTOCOL_VERSION) };
+  const open: Frame = {
+    type: FrameType.Open,
+    more: false,
+    link: 7,
+    sequence: 0,
+    index: 0,
+    payload: Uint8Array.of(PROTOCOL_VERSION),
+  };
   const good = encodeFrame(open);
   const body = cobsBody(open);
   const corrupt = (at: number): Uint8Array => cobsFrame(body.map((byte, i) => (i === at ? byte ^ 1 : byte)));
@@ -101,10 +121,23 @@ describe.each(deviceTargets)("a frame to $name", (kind) => {
     ["is empty", [Uint8Array.of(0), new Uint8Array(100)]],
     ["is noise", [...Array.from({ length: 20 }, () => Buffer.concat([randomBytes(60), Uint8Array.of(0)]))]],
     ["has one byte changed, any of them", Array.from(body, (_, at) => corrupt(at))],
-    ["is cut short, anywhere", Array.from({ length: good.length - 1 }, (_, end) => Buffer.concat([good.subarray(0, end), Uint8Array.of(0)]))],
-    ["has a byte more", [Buffer.concat([good.subarray(0, -1), Uint8Array.of(1, 0)]), Buffer.concat([Uint8Array.of(2), good])]],
+    [
+      "is cut short, anywhere",
+      Array.from({ length: good.length - 1 }, (_, end) => Buffer.concat([good.subarray(0, end), Uint8Array.of(0)])),
+    ],
+    [
+      "has a byte more",
+      [Buffer.concat([good.subarray(0, -1), Uint8Array.of(1, 0)]), Buffer.concat([Uint8Array.of(2), good])],
+    ],
     ["is shorter than header and CRC", Array.from({ length: 10 }, (_, n) => cobsFrame(new Uint8Array(n)))],
-    ["is longer than the longest", [cobsFrame(new Uint8Array(FRAME_MAX + 1)), cobsFrame(randomBytes(5000)), Buffer.concat([randomBytes(3000).map((b) => b || 1), Uint8Array.of(0)])]],
+    [
+      "is longer than the longest",
+      [
+        cobsFrame(new Uint8Array(FRAME_MAX + 1)),
+        cobsFrame(randomBytes(5000)),
+        Buffer.concat([randomBytes(3000).map((b) => b || 1), Uint8Array.of(0)]),
+      ],
+    ],
     ["names a group that goes beyond its end", [Uint8Array.of(5, 1, 2, 0), Uint8Array.of(255, 1, 0)]],
   ];
 

@@ -93,7 +93,7 @@ describe.each(targets)("slot classes on $name", (kind) => {
       const bytes = body(1000 + i);
       content.set(hex(handle(put(target, { body: bytes }))), bytes);
     }
-    for (let round = 0; round < 3; round++) {
+    for (let round = 0; round < (kind.slow ? 1 : 3); round++) {
       for (const made of content.keys()) {
         const bytes = body(900 + round);
         expect(says(replace(target, Buffer.from(made, "hex"), bytes))).toBe("Ok");

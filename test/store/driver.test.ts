@@ -7,6 +7,8 @@ import { ModelStore } from "../model/store.js";
 import { Twin } from "../model/twin.js";
 import { deviceTargets, repeat, seed } from "../targets.js";
 
+/** Steps on a slow device, fewer where records are large. */
+const SLOW_STEPS = [70, 50, 40, 30];
 /** Few large slots, so that reclaim is all that ever happens. */
 const GEOMETRIES: SlotClass[][] = [
   [{ units: 32, blocks: 2 }],
@@ -23,12 +25,12 @@ const GEOMETRIES: SlotClass[][] = [
   ],
 ];
 
-describe.each(deviceTargets)("a random life on $name", ({ share, make }) => {
+describe.each(deviceTargets)("a random life on $name", (kind) => {
   it.each(GEOMETRIES.map((classes, i) => ({ classes, i })))("is that of the model, geometry $i", ({ classes, i }) => {
-    const driver = new Driver(new Twin(new ModelStore(), make()), seeded(seed + i));
+    const driver = new Driver(new Twin(new ModelStore(), kind.make()), seeded(seed + i));
     try {
       driver.provision(classes);
-      driver.run(Math.ceil(600 * share), share === 1 ? 1 : 5);
+      driver.run(kind.slow ? SLOW_STEPS[i]! : 600 * kind.share, kind.slow ? 8 : 1);
     } catch (error) {
       throw new Error(repeat, { cause: error });
     } finally {

@@ -2,7 +2,20 @@
 import { describe, expect, it } from "vitest";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { engineTargets, type Target, targets } from "../targets.js";
-import { body, evict, get, handle, info, put, ready, relabel, replace, SMALL, says, unchanged } from "./help.js";
+import {
+  body,
+  evict,
+  get,
+  handle,
+  info,
+  put,
+  provisioned as ready,
+  relabel,
+  replace,
+  SMALL,
+  says,
+  unchanged,
+} from "./help.js";
 
 const epoch = (target: Target): unknown => info(target).get(Key.Epoch);
 const set = (target: Target, value: number) => target.ask(Command.Epoch, [[Key.Epoch, value]]);

@@ -9,7 +9,8 @@ import { find, put, ready, says } from "./help.js";
 describe.each(targets)("find on $name", (kind) => {
   const target = ready(kind);
   afterAll(() => target.close());
-  // epoch 0, then 7
+  // epoch 3, then 7
+  target.ask(Command.Epoch, [[Key.Epoch, 3]]);
   put(target, { label: "web", usage: Usage.Raw });
   put(target, { label: "web server", usage: Usage.Certificate, tier: Tier.Public });
   put(target, { label: "ключ", usage: Usage.Raw });
@@ -34,8 +35,8 @@ describe.each(targets)("find on $name", (kind) => {
     ["nothing for a tier beyond one byte", [[Key.Tier, 0x102]], 0],
     ["origins", [[Key.Origin, Origin.Imported]], 6],
     ["nothing of another origin", [[Key.Origin, Origin.Generated]], 0],
-    ["epochs from a bound", [[Key.EpochMin, 1]], 2],
-    ["epochs up to a bound, it included", [[Key.EpochMax, 0]], 4],
+    ["epochs from a bound", [[Key.EpochMin, 4]], 2],
+    ["epochs up to a bound, it included", [[Key.EpochMax, 3]], 4],
     [
       "epochs between two bounds",
       [

@@ -5,6 +5,7 @@ import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { type Message, message, type Value } from "../../host/client/message.js";
 import type { Device } from "../device/device.js";
+import { V8Device } from "../device/v8.js";
 import type { SlotClass } from "../model/geometry.js";
 import { Bench, type Kind, seed, type Target } from "../targets.js";
 
@@ -36,13 +37,51 @@ export function geometry(classes: readonly SlotClass[]): Message[] {
   );
 }
 
-/** A new target with these classes, ready. */
-export function ready<T extends Target>(kind: Kind<T>, classes: readonly SlotClass[] = WHOLE): T {
+/** A new target with these classes, ready, in the power-up that provisioned it. */
+export function provisioned<T extends Target>(kind: Kind<T>, classes: readonly SlotClass[] = WHOLE): T {
   const target = kind.make();
   begin(target, classes);
   target.ask(Command.ProvisionFinish);
   return target;
 }
+
+/** A new target with these classes, ready. A slow device gets the medium that the same core provisioned in V8. */
+export function ready<T extends Target>(kind: Kind<T>, classes: readonly SlotClass[] = WHOLE): T {
+  if (!kind.slow) return provisioned(kind, classes);
+  const target = kind.make();
+  if (!(target instanceof Bench)) throw new Error("a slow target is a device");
+  transplant(template(classes), target.device);
+  target.boot();
+  return target;
+}
+
+/** Moves what both media hold from one device to another, which has to be booted then. */
+export function transplant(from: Device, to: Device): void {
+  to.slots.load(to.slotsOffset, from.slots.image(from.slotsOffset));
+  to.data.load(0, from.data.image());
+}
+
+const templates = new Map<string, Device>();
+
+function template(classes: readonly SlotClass[]): Device {
+  const name = JSON.stringify(classes);
+  const known = templates.get(name);
+  if (known !== undefined) return known;
+  const made = provisioned(QUICK, classes).device;
+  templates.set(name, made);
+  return made;
+}
+
+/** What quickly makes a medium for slow devices. */
+export const QUICK: Kind<Bench> = {
+  name: "v8",
+  share: 1,
+  make: () => {
+    const bench = new Bench(new V8Device(seed));
+    bench.boot();
+    return bench;
+  },
+};
 
 /** Sends ProvisionBegin. */
 export function begin(target: Target, classes: readonly SlotClass[] = WHOLE, manifest = Buffer.alloc(16, 1)): Message {

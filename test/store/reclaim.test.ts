@@ -33,7 +33,7 @@ function churn(target: Bench, cold: number, changes: number, blocks: number): nu
 }
 
 describe.each(deviceTargets)("a class on $name under one hot record", (kind) => {
-  const changes = kind.share < 0.1 ? 24 : kind.share < 1 ? 300 : 2400;
+  const changes = kind.slow ? 14 : kind.share < 1 ? 300 : 2400;
   const cases: [what: string, classes: SlotClass, cold: number][] = [
     ["full, in two blocks", { units: 64, blocks: 2 }, 2],
     ["full, in four blocks", { units: 100, blocks: 4 }, 4],

@@ -8,7 +8,8 @@ import { encodeParts } from "../../host/record.js";
 import { targets } from "../targets.js";
 import * as help from "./help.js";
 
-const { body, evict, get, handle, handles, hex, list, put, ready, relabel, replace, says, show, unchanged } = help;
+const { body, evict, get, handle, handles, hex, info, list, put, ready, relabel, replace, says, show, unchanged } =
+  help;
 
 describe.each(targets)("records on $name", (kind) => {
   const target = ready(kind);
@@ -26,7 +27,7 @@ describe.each(targets)("records on $name", (kind) => {
       [Key.Usage]: Usage.Note,
       [Key.Tier]: Tier.Public,
       [Key.Policy]: 1,
-      [Key.Epoch]: 0,
+      [Key.Epoch]: info(target).get(Key.Epoch),
       [Key.Origin]: Origin.Imported,
       [Key.Class]: 0,
       [Key.Length]: 777,

@@ -1,5 +1,6 @@
 /** The order of refusals: of two faults in one request the first in SPEC.md §9 is told. */
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
+import { UNIT } from "../../firmware/defs/medium.js";
 import { PARTS_MAX } from "../../firmware/defs/record.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { deviceTargets, targets } from "../targets.js";
@@ -21,19 +22,19 @@ import {
 import { raw, rawPut, uint } from "./raw.js";
 
 const LONG = "x".repeat(49);
+const TOO_LARGE = 63 * UNIT + 1; // for slots of SMALL
 const BROKEN = Uint8Array.of(4, 0, 9, 0, 0, 0, 0, 0, 1);
 
 describe.each(targets)("put on $name", (kind) => {
   it("refuses in the order of SPEC: BadLabel, BadArgument, BadRecord, state, token, TooLarge, full", () => {
     const target = kind.make();
-    const huge = body(30000);
     expect(says(put(target, { label: LONG, usage: 9, body: BROKEN }))).toBe("BadLabel");
     expect(says(put(target, { usage: 8, tier: 0, policy: 6, body: BROKEN }))).toBe(`BadArgument ${Key.Usage}`);
     expect(says(put(target, { tier: 0, policy: 6, body: BROKEN }))).toBe(`BadArgument ${Key.Tier}`);
     expect(says(put(target, { tier: 3, body: BROKEN }))).toBe(`BadArgument ${Key.Tier}`);
     expect(says(put(target, { policy: 6, body: BROKEN }))).toBe(`BadArgument ${Key.Policy}`);
     expect(says(put(target, { body: BROKEN }))).toBe("BadRecord");
-    expect(says(put(target, { body: huge }))).toBe("NotProvisioned");
+    expect(says(put(target))).toBe("NotProvisioned");
     target.close();
   });
 
@@ -42,13 +43,19 @@ describe.each(targets)("put on $name", (kind) => {
     const used = token();
     put(target, { token: used });
     put(target);
-    expect(unchanged(target, () => says(put(target, { token: used, body: body(30000) })))).toBe("TokenReused");
+    expect(unchanged(target, () => says(put(target, { token: used, body: body(TOO_LARGE) })))).toBe("TokenReused");
     put(target);
     expect(unchanged(target, () => says(put(target, { token: used })))).toBe("TokenReused");
-    expect(unchanged(target, () => says(put(target, { body: body(30000) })))).toMatch(/^TooLarge/);
+    expect(unchanged(target, () => says(put(target, { body: body(TOO_LARGE) })))).toMatch(/^TooLarge/);
     expect(unchanged(target, () => says(put(target)))).toBe("StoreFull");
     target.close();
   });
+});
+
+describe.each(targets)("a body on $name", (kind) => {
+  const target = ready(kind, SMALL);
+  const made = handle(put(target));
+  afterAll(() => target.close());
 
   it.each([
     ["no byte", new Uint8Array(0)],
@@ -60,18 +67,13 @@ describe.each(targets)("put on $name", (kind) => {
     ["a part of kind 5", Uint8Array.of(5, 0, 1, 0, 0, 0, 0, 0, 1)],
     ["a part with an unknown flag", Uint8Array.of(4, 2, 1, 0, 0, 0, 0, 0, 1)],
     ["17 parts", Buffer.concat(Array.from({ length: PARTS_MAX + 1 }, () => body(9)))],
-  ])("refuses a body of %s with BadRecord, and so does replace", (_what, broken) => {
-    const target = ready(kind, SMALL);
-    const made = handle(put(target));
+  ])("of %s is BadRecord to put and replace", (_what, broken) => {
     expect(unchanged(target, () => says(put(target, { body: broken })))).toBe("BadRecord");
     expect(unchanged(target, () => says(replace(target, made, broken)))).toBe("BadRecord");
-    target.close();
   });
 
-  it("takes 16 parts", () => {
-    const target = ready(kind, SMALL);
+  it("of 16 parts is taken", () => {
     expect(says(put(target, { body: Buffer.concat(Array.from({ length: PARTS_MAX }, () => body(9))) }))).toBe("Ok");
-    target.close();
   });
 });
 
@@ -84,7 +86,7 @@ describe.each(targets)("replace and relabel on $name", (kind) => {
     evict(target, gone);
     expect(unchanged(target, () => says(replace(target, gone, body(), used)))).toBe("NoSuchHandle");
     expect(unchanged(target, () => says(relabel(target, gone, "x", used)))).toBe("NoSuchHandle");
-    expect(unchanged(target, () => says(replace(target, made, body(30000), used)))).toBe("TokenReused");
+    expect(unchanged(target, () => says(replace(target, made, body(TOO_LARGE), used)))).toBe("TokenReused");
     expect(unchanged(target, () => says(relabel(target, made, LONG, used)))).toBe("BadLabel");
     target.close();
   });
