@@ -1,0 +1,83 @@
+/** `npm run readme`: runs what the README shows and writes it back there, so that every transcript was really run. Each block stands behind
+ *  a comment that names it: demo, board, host, sizes, bench. Needs a finished build. */
+import { spawn, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const folder = mkdtempSync(join(tmpdir(), "mbs-readme-"));
+const PORT = 7420;
+const env = { ...process.env, MBS_PORT: `tcp:127.0.0.1:${PORT}`, NO_COLOR: "1", MBS_CONFIG_DIR: folder };
+const cli = join(root, "dist/host/cli/main.js");
+
+function run(program, args, cwd = root) {
+  const { stdout, stderr, status } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
+  if (status !== 0) throw new Error(`${program} ${args.join(" ")} failed:\n${stdout}${stderr}`);
+  return stdout.trimEnd();
+}
+
+/** Lines that a person types at the host, in one folder; `mbs` is the built CLI. */
+const HOST = [
+  "export MBS_PORT=tcp:127.0.0.1:7420",
+  "ssh-keygen -q -t ed25519 -N '' -C deploy -f id_ed25519",
+  `printf '[instance]\\nname = "mine"\\n\\n[[credential]]\\nlabel = "ssh/deploy"\\nfile = "id_ed25519"\\n' > mine.toml`,
+  "mbs provision mine.toml",
+  "openssl rand -hex 32 | mbs put - --label api/token --exportable",
+  "mbs list",
+  "mbs find --prefix api/ --json",
+  "mbs show ssh/deploy",
+  "mbs get api/token",
+  "mbs get ssh/deploy",
+  "mbs evict api/token --destroy --yes",
+  "mbs info",
+];
+
+async function board() {
+  const child = spawn(process.execPath, [cli, "board", "run", "--flash", "board.img", "--tcp", String(PORT)], {
+    cwd: folder,
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  let log = "";
+  child.stdout.on("data", (bytes) => {
+    log += bytes;
+  });
+  for (let tries = 0; !log.includes("lights"); tries++) {
+    if (tries > 200) throw new Error(`the board did not start:\n${log}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  const started = log.trimEnd();
+  const shell = `mbs() { '${process.execPath}' '${cli}' "$@"; }\n`;
+  const lines = HOST.map((line) => {
+    const script = `${shell}exec 2>&1\n${line.startsWith("export") ? "" : line}`;
+    const { stdout } = spawnSync("bash", ["-c", script], { cwd: folder, env, encoding: "utf8" });
+    return `$ ${line}\n${stdout}`.trimEnd();
+  });
+  child.stdin.write("quit\n");
+  await new Promise((resolve) => child.on("close", resolve));
+  return { board: `$ npx mbs board run --flash board.img --tcp ${PORT}\n${started}`, host: lines.join("\n") };
+}
+
+function replaceBlock(text, name, content) {
+  const pattern = new RegExp(`(<!-- ${name} -->\\n+\`\`\`[a-z]*\\n)[^]*?(\\n\`\`\`)`);
+  if (!pattern.test(text)) throw new Error(`README.md has no block behind <!-- ${name} -->`);
+  return text.replace(pattern, (_, before, after) => before + content + after);
+}
+
+try {
+  let readme = readFileSync(join(root, "README.md"), "utf8");
+  const shown = await board();
+  const blocks = {
+    demo: run(process.execPath, ["dist/scripts/demo.js"]),
+    ...shown,
+    sizes: run(process.execPath, ["scripts/size.mjs"]),
+    bench: run(process.execPath, ["dist/scripts/bench.js"]),
+  };
+  for (const [name, content] of Object.entries(blocks)) readme = replaceBlock(readme, name, content.trim());
+  writeFileSync(join(root, "README.md"), readme);
+  console.log(`README.md: ${Object.keys(blocks).join(", ")} written anew`);
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
