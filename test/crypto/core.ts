@@ -23,6 +23,7 @@ type Functions =
   | "isZero"
   | "wipe"
   | "crcStep"
+  | "makeTable"
   | "isUtf8"
   | "entropyRandom"
   | "entropyReady"

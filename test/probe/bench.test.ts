@@ -38,7 +38,7 @@ describe("targets", () => {
       boot: (2_000_000 + 230 * 1000 + 40_000 * records) * factor,
     });
     const store: StoreResults = {
-      commands: [command(1, 100), command(100, 100 * factor)],
+      commands: [command(1, 100), command(100, 100 + 200_000 * factor)],
       fills: [fill(1), fill(100)],
       churn: [],
       worst: { instructions: 0, flash, typicalMs: 0, mostMs: 0 },

@@ -35,7 +35,7 @@ export {
 } from "../../firmware/crypto/chacha20";
 export { begin as polyBegin, end as polyEnd, padded as polyPadded } from "../../firmware/crypto/poly1305";
 export { open, seal } from "../../firmware/crypto/xchacha20poly1305";
-export { CRC_RESIDUE, CRC_START, crcStep } from "../../firmware/link/crc32";
+export { CRC_RESIDUE, CRC_START, crcStep, makeTable } from "../../firmware/link/crc32";
 export {
   BLAKE,
   BLAKE_SIZE,

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { BODY_OFF_DIRTY, BODY_OFF_ERASES, BODY_OFF_LIVE } from "../../firmware/defs/journal.js";
+import { FrameType, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { SLOT_BLOCK } from "../../firmware/defs/medium.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets, engineTargets } from "../targets.js";
@@ -156,7 +157,13 @@ describe.each(engineTargets)("linear memory on $name", (kind) => {
     replace(target, made, content);
     next("replace");
     put(target, { body: content, label: "x".repeat(49) });
+    expect(plain(), "a refused put, at once").toEqual([]);
     next("a refused put");
+    get(target, made);
+    const [opened] = target.talk.frames({ type: FrameType.Open, link: 5, payload: Uint8Array.of(PROTOCOL_VERSION) });
+    const link = Buffer.from(opened!.payload).readUInt16LE(0);
+    target.talk.frames({ link, sequence: 1, more: true, payload: Uint8Array.of(0xa1) });
+    expect(plain(), "get, when the first fragment of a request came").toEqual([]);
     target.close();
   });
 
