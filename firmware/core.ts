@@ -13,7 +13,7 @@ export function start(mode: i32, trapCode: i32): i32 {
   assert(MEMORY_USED <= STATIC_BASE);
   memory.fill(RX, 0, STATIC_BASE - RX);
   entropy.reset();
-  link.reset(<u32>board.clock());
+  link.reset(<i32>board.clock());
   info.setTrapCode(trapCode);
   if (mode == START_RESCUE) store.rescue();
   else store.mount();

@@ -246,16 +246,23 @@ function list(): Status {
   let status = store.mayList();
   if (status == Status.Ok) status = vault.open();
   if (status != Status.Ok) return status;
-  accept(2);
+  accept(3);
   cbor.writeUint(Key.Entries);
   const items = cbor.beginArray();
   let n = 0;
+  let corrupt = 0;
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
-    if (!entry.look(slot) || !entry.passes()) continue;
-    entry.writeEntry(slot);
-    n++;
+    if (!state.isLive(CURRENT, slot)) continue;
+    if (!entry.look(slot)) {
+      corrupt++;
+    } else if (entry.passes()) {
+      entry.writeEntry(slot);
+      n++;
+    }
   }
   cbor.endArray(items, n);
+  cbor.writeUint(Key.Corrupt);
+  cbor.writeUint(corrupt);
   return Status.Ok;
 }
 

@@ -26,6 +26,8 @@ export const BODY_OFF_RESERVED: i32 = 154; // u16, zero
 export const BODY_OFF_DIGEST: i32 = 156; // 16 bytes, set digest over the live slots
 export const BODY_OFF_MAC: i32 = 172; // 16 bytes, keyed BLAKE3 over the first 172
 export const BODY_OFF_SETTLED: i32 = 188; // 4 bytes, keyed BLAKE3 of the MAC
+/** First word of the last place while provisioning makes a root, "ROOT"; its complement, both again. */
+export const ANNOUNCEMENT: u32 = 0x544f4f52;
 export const BODY_PROVISIONED: i32 = 1;
 export const BODY_EPOCH_SET: i32 = 2; // an admin sets the epoch; power-ups no longer count
 

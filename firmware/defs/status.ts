@@ -49,7 +49,7 @@ export enum Status {
   /** The device is in rescue mode after three traps; only hello, info and dump answer. */
   Rescue = -24,
 
-  /** Programming or erasing failed and the store mounted itself again. The change did not happen. Try once more, then look at info. */
+  /** Programming or erasing failed and the store mounted itself again. Whether the change happened is what list shows now; repeat it with the same token. */
   MediumFailed = -32,
   /** The medium could not be read at that place (bus fault). Nothing changed. */
   Unreadable = -33,

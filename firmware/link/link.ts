@@ -14,7 +14,7 @@ let current: i32 = NONE; // open link id
 let currentNonce: i32 = NONE; // nonce of the Open that made it
 let pending: i32 = NONE; // link id answered to an Open, not used yet
 let pendingNonce: i32 = NONE;
-let lastId: u32 = 0;
+let offset: i32 = 0; // what the next link id adds to its nonce
 let taken: u32 = 0; // sequence of the last Data frame taken
 let received: i32 = 0; // bytes of the request so far
 let overflow: bool = false; // the request did not fit and is being dropped
@@ -24,14 +24,14 @@ let acknowledged: bool = false; // the last answer was an Ack, not a response
 let waiting: bool = false; // Busy was sent; the work is done in give()
 
 /** Forgets every link; frames of an earlier life are answered Closed. */
-export function reset(seed: u32): void {
+export function reset(seed: i32): void {
   makeTable();
   frame.reset();
   current = NONE;
   currentNonce = NONE;
   pending = NONE;
   pendingNonce = NONE;
-  lastId = seed & 0xffff;
+  offset = seed & 0xffff;
   waiting = false;
 }
 
@@ -73,9 +73,10 @@ function onOpen(size: i32): i32 {
   let id = pending;
   if (nonce == currentNonce) id = current;
   else if (nonce != pendingNonce) {
-    lastId = (lastId + 1) & 0xffff;
-    if (<i32>lastId == current) lastId = (lastId + 1) & 0xffff;
-    id = lastId;
+    // the host's nonce makes the id one that no frame of another connection or an earlier life is likely to carry
+    offset++;
+    id = (nonce + offset) & 0xffff;
+    if (id == current) id = (id + 1) & 0xffff;
     pending = id;
     pendingNonce = nonce;
   }

@@ -7,6 +7,7 @@ import { keyed } from "../crypto/blake3";
 import { equal } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import {
+  ANNOUNCEMENT,
   BODY_EPOCH_SET,
   BODY_OFF_LIVE,
   BODY_OFF_MAC,
@@ -32,6 +33,9 @@ import { CURRENT, MESSAGE, NEXT, PLACE, TAG } from "../memory";
 import * as geometry from "./geometry";
 import * as state from "./state";
 import { KeyName, key, mend } from "./vault";
+
+const LAST: i32 = JOURNAL_PLACES - 1;
+const ANNOUNCED: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
 
 let current: i32 = -1; // place of the record in CURRENT
 let top: u32 = 0; // highest sequence readable in any place
@@ -112,11 +116,31 @@ function writeBody(place: i32): Status {
   return Status.Ok;
 }
 
-/** How many places are certainly not blank, by blank check. */
-export function usedPlaces(): i32 {
-  let used = 0;
-  for (let p = 0; p < JOURNAL_PLACES; p++) if (board.blank(Region.Data, offset(p), JOURNAL_PLACE) != 1) used++;
-  return used;
+/** Whether every place but the last is blank by blank check: then no record was ever kept. */
+export function isVirgin(): bool {
+  for (let p = 0; p < LAST; p++) if (board.blank(Region.Data, offset(p), JOURNAL_PLACE) != 1) return false;
+  return true;
+}
+
+/** Whether the last place says that provisioning is about to make a root. */
+export function isAnnounced(): bool {
+  if (board.read(Region.Data, offset(LAST), PLACE, INTENT_SIZE) != Status.Ok) return false;
+  const words = load<u64>(PLACE);
+  return words == ANNOUNCED && load<u64>(PLACE, 8) == words;
+}
+
+/** Clears all places but the last; what they held was never a store. Ok | MediumFailed. */
+export function clear(): Status {
+  for (let p = 0; p < LAST; p++) if (erasePlace(p) != Status.Ok) return Status.MediumFailed;
+  return Status.Ok;
+}
+
+/** Says in the last place that a root is about to be made; the last record that create() writes takes it away. Ok | MediumFailed. */
+export function announce(): Status {
+  if (erasePlace(LAST) != Status.Ok) return Status.MediumFailed;
+  store<u64>(PLACE, ANNOUNCED);
+  store<u64>(PLACE, ANNOUNCED, 8);
+  return <Status>board.program(Region.Data, offset(LAST), PLACE, INTENT_SIZE);
 }
 
 function seen(place: i32): usize {

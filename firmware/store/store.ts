@@ -115,13 +115,13 @@ function mountAs(): State {
   wipe(INSTANCE, 32);
   const custody = vault.open();
   if (custody == Status.WrongVersion) return State.WrongVersion;
-  if (custody != Status.Ok) return journal.usedPlaces() == 0 ? State.Blank : State.CustodyDamaged;
+  if (custody != Status.Ok) return journal.isVirgin() ? State.Blank : State.CustodyDamaged;
   const place = vault.custody();
   if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0)
     return State.CustodyDamaged;
   const found = journal.mount();
-  // provisioning writes its first journal place last: one torn place and 15 blank ones are a root that never held anything
-  if (found == Status.CustodyDamaged) return journal.usedPlaces() <= 1 ? State.Blank : State.CustodyDamaged;
+  // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
+  if (found == Status.CustodyDamaged) return journal.isAnnounced() ? State.Blank : State.CustodyDamaged;
   memory.copy(INSTANCE, place + CUSTODY_OFF_INSTANCE, 16);
   memory.copy(MANIFEST, place + CUSTODY_OFF_MANIFEST, 16);
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
@@ -183,6 +183,7 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   }
   const misfit = geometry.set(classes, count);
   if (misfit >= 0) return refuse(Status.BadGeometry, misfit);
+  const remains = vault.open() == Status.Ok; // of a provisioning that was cut
   vault.close();
   if (entropy.random(VAULT + CUSTODY_OFF_ROOT, 32) != Status.Ok) return Status.EntropyNotReady;
   if (entropy.random(VAULT + CUSTODY_OFF_INSTANCE, 16) != Status.Ok) return Status.EntropyNotReady;
@@ -192,7 +193,11 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   store<u8>(VAULT, count, CUSTODY_OFF_CLASSES);
   memory.copy(VAULT + CUSTODY_OFF_MANIFEST, manifest, 16);
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
-  let status = vault.create();
+  // in this order a cut anywhere leaves Blank behind: DESIGN.md §3.3
+  let status = remains ? journal.clear() : Status.Ok;
+  if (status == Status.Ok) status = vault.clear();
+  if (status == Status.Ok) status = journal.announce();
+  if (status == Status.Ok) status = vault.create();
   if (status == Status.Ok) {
     // nothing is live, and nothing is certainly erased
     wipe(NEXT, JOURNAL_PLACE);

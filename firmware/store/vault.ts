@@ -105,6 +105,14 @@ export function close(): void {
   held = 0;
 }
 
+/** Erases both copies: what they held was never a store's. Ok | MediumFailed. */
+export function clear(): Status {
+  for (let at = 0; at < CUSTODY_COPIES * CUSTODY_PLACE; at += DATA_BLOCK) {
+    if (board.erase(Region.Custody, at) != Status.Ok) return Status.MediumFailed;
+  }
+  return Status.Ok;
+}
+
 /** Writes the place at `from` as copy n and reads it back into the other half of VAULT. Ok | MediumFailed. */
 function writeCopy(n: i32, from: usize): Status {
   const offset = n * CUSTODY_PLACE;

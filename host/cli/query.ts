@@ -1,6 +1,6 @@
 /** info, list, find, show: what the device says about itself and its records. No seal is opened but by show. */
 import type { Command } from "commander";
-import type { ClassInfo, Entry, Info, StoreInfo } from "../client/answers.js";
+import type { ClassInfo, Info, Listing, StoreInfo } from "../client/answers.js";
 import { handleText } from "../client/client.js";
 import { UsageError } from "../client/errors.js";
 import type { FindRequest } from "../client/requests.js";
@@ -26,7 +26,7 @@ export function addQueries(program: Command, context: () => Context): void {
   program
     .command("list")
     .description("all records, oldest first")
-    .action(async () => printEntries(context(), await context().withClient((client) => client.list())));
+    .action(async () => printListing(context(), await context().withClient((client) => client.listing())));
 
   program
     .command("find")
@@ -40,7 +40,7 @@ export function addQueries(program: Command, context: () => Context): void {
     .addHelpText("after", "\nExamples:\n  mbs find --prefix tls/ --usage raw\n  mbs find --epoch 3..5 --json")
     .action(async (options: FindOptions) => {
       const what = readFind(options);
-      printEntries(context(), await context().withClient((client) => client.find(what)));
+      printListing(context(), await context().withClient((client) => client.listing(what)));
     });
 
   program
@@ -105,9 +105,14 @@ function readEpochs(text: string): Pick<FindRequest, "epochMin" | "epochMax"> {
   return { ...(min && { epochMin: integer("--epoch", min) }), ...(max && { epochMax: integer("--epoch", max) }) };
 }
 
-function printEntries(context: Context, entries: readonly Entry[]): void {
+function printListing(context: Context, { entries, corrupt }: Listing): void {
   const json = entries.map((entry) => ({ ...entryJson(entry), parts: entry.parts }));
-  context.result({ entries: json }, entries.length === 0 ? [] : table(ENTRY_HEADINGS, entryRows(entries), ENTRY_ALIGN));
+  if (corrupt > 0)
+    context.warn(`${corrupt} records do not verify and are not shown; \`mbs info\` and \`mbs dump\` look closer.`);
+  context.result(
+    { entries: json, corrupt },
+    entries.length === 0 ? [] : table(ENTRY_HEADINGS, entryRows(entries), ENTRY_ALIGN),
+  );
 }
 
 function infoJson(info: Info): Record<string, unknown> {

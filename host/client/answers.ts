@@ -193,9 +193,16 @@ export function readShown(fields: Fields): Shown {
 }
 
 /** @returns the entries, oldest record first. */
-export function readEntries(fields: Fields): Entry[] {
+export interface Listing {
+  /** Oldest record first. */
+  entries: Entry[];
+  /** Live records that do not verify and are therefore not among them. */
+  corrupt: number;
+}
+
+export function readListing(fields: Fields): Listing {
   const entries = fields.array(Key.Entries, SLOTS_MAX).map((item) => readWhole(item, fields.where, readEntry));
-  return entries.sort((a, b) => a.created - b.created);
+  return { entries: entries.sort((a, b) => a.created - b.created), corrupt: fields.uint(Key.Corrupt, SLOTS_MAX) };
 }
 
 function readPart(fields: Fields): PartInfo {

@@ -10,10 +10,11 @@ import {
   type Entry,
   type Hello,
   type Info,
-  readEntries,
+  type Listing,
   readEntry,
   readHello,
   readInfo,
+  readListing,
   readShown,
   readWritten,
   type Shown,
@@ -92,12 +93,18 @@ export class Client {
   }
 
   /** All entries, oldest record first. */
-  list(): Promise<Entry[]> {
-    return this.#call(Command.List, [], readEntries);
+  async list(): Promise<Entry[]> {
+    return (await this.listing()).entries;
   }
 
   /** The entries of which all that is named holds, oldest record first. */
-  find(what: FindRequest): Promise<Entry[]> {
+  async find(what: FindRequest): Promise<Entry[]> {
+    return (await this.listing(what)).entries;
+  }
+
+  /** Entries as list gives them, or find, and the number of records that cannot be among them. */
+  listing(what?: FindRequest): Promise<Listing> {
+    if (what === undefined) return this.#call(Command.List, [], readListing);
     const fields: [Key, Value | undefined][] = [
       [Key.Label, what.label],
       [Key.Usage, what.usage],
@@ -107,7 +114,7 @@ export class Client {
       [Key.EpochMin, what.epochMin],
       [Key.EpochMax, what.epochMax],
     ];
-    return this.#call(Command.Find, fields, readEntries);
+    return this.#call(Command.Find, fields, readListing);
   }
 
   /** One entry, and what its parts are, without their content. */

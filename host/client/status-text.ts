@@ -82,8 +82,8 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
     "`mbs info` has the trap code; `mbs dump` reads the sealed regions.",
   ],
   [Status.MediumFailed]: [
-    "Writing to the flash failed; the change did not happen and the store mounted itself again.",
-    "Try once more, then look at `mbs info`.",
+    "Writing to the flash failed and the store mounted itself again; the change may have happened or not.",
+    "`mbs list` shows which; then look at `mbs info`.",
   ],
   [Status.Unreadable]: [
     `The flash cannot be read at that place. ${UNCHANGED}`,

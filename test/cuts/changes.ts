@@ -1,5 +1,6 @@
 /** The changes that sweeps cut, and the states that they start from: three blocks of two slots, so that every few changes reclaim. */
 import type { Random } from "../../board/virtual/prng.js";
+import { PowerCut, tears } from "../../board/virtual/supply.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
 import { encodeParts } from "../../host/record.js";
@@ -91,5 +92,18 @@ export function scene(device: Device, random: Random) {
   const finish: Change = (to) => void to.ask(Command.ProvisionFinish);
   const epoch: Change = (to) => void to.ask(Command.Epoch, [[Key.Epoch, 40]]);
 
-  return { store, provision, put, evict, replace, relabel, finish, epoch, first };
+  /** What a change on a blank device leaves behind when it is cut at one of its operations, cells marginal. */
+  function cutAt(operation: number, change: Change): Saved {
+    load(device, first);
+    device.boot();
+    device.supply.arm({ operation, tear: tears.random(random), marginal: true });
+    try {
+      change(talk.reset());
+    } catch (error) {
+      if (!(error instanceof PowerCut)) throw error;
+    }
+    return save(device);
+  }
+
+  return { store, provision, put, evict, replace, relabel, finish, epoch, first, cutAt };
 }

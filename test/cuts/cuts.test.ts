@@ -1,15 +1,19 @@
 /** Power cuts at every flash operation of every change, on the core in V8. */
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
+import { tears } from "../../board/virtual/supply.js";
+import { JOURNAL_OFFSET, JOURNAL_SIZE } from "../../firmware/defs/medium.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { Talk } from "../device/talk.js";
 import { V8Device } from "../device/v8.js";
 import { repeat, seed } from "../targets.js";
 import { scene } from "./changes.js";
-import { allTears, type Change, report, type Saved, sweep } from "./sweep.js";
+import { allTears, type Change, load, report, type Saved, sweep } from "./sweep.js";
 
 console.log(`power cuts: ${repeat}`);
 const random = seeded(seed);
 const device = new V8Device(seed);
-const { store, provision, put, evict, replace, relabel, finish, epoch, first } = scene(device, random);
+const { store, provision, put, evict, replace, relabel, finish, epoch, first, cutAt } = scene(device, random);
 
 describe("a cut change is as if it had never begun, or as if it had ended", () => {
   const records = [put(20, "a"), put(30, "b"), put(40, "c")];
@@ -57,5 +61,25 @@ describe("provisioning", () => {
     const counts = sweep(device, first, provision, { random, tears: allTears(random).slice(0, 6), every: 7 });
     report("provision", counts);
     expect(counts.before * counts.after).toBeGreaterThan(0);
+  });
+
+  it("is as safe over the remains of one that was cut", () => {
+    for (const operation of [1, 3, 6, 9, 12, 40, 60, 80, 100, 117, 123, 126]) {
+      const remains = cutAt(operation, provision);
+      const counts = sweep(device, remains, provision, {
+        random,
+        tears: [tears.random(random)],
+        every: 5,
+        from: operation % 5,
+      });
+      report(`provision, after a cut at operation ${operation}`, counts);
+    }
+  });
+
+  it("leaves CustodyDamaged behind, not blank, when the journal is erased under an intact root", () => {
+    load(device, store(put(20)));
+    device.data.preloadErased(JOURNAL_OFFSET, JOURNAL_SIZE);
+    device.boot();
+    expect(new Talk(device).ask(Command.Hello).get(Key.State)).toBe(State.CustodyDamaged);
   });
 });

@@ -180,6 +180,7 @@ describe("Client", () => {
         [Key.Command, 0],
         [Key.Entries, []],
         [Key.Body, new Uint8Array(1)],
+        [Key.Corrupt, 0],
       ]),
     ],
     [

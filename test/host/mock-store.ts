@@ -163,7 +163,10 @@ export class MockStore {
       const [min, max] = [request.get(Key.EpochMin) ?? 0, request.get(Key.EpochMax) ?? epoch] as [number, number];
       return equal && label.startsWith(prefix ?? "") && epoch >= min && epoch <= max;
     };
-    return message([[Key.Entries, this.records.filter(fits).map(({ attributes }) => attributes)]]);
+    return message([
+      [Key.Entries, this.records.filter(fits).map(({ attributes }) => attributes)],
+      [Key.Corrupt, 0],
+    ]);
   }
 
   #onRecord(command: Command, request: Message): Status | Message {

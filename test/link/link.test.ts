@@ -112,16 +112,17 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     it.target.close();
   });
 
-  it("numbers frames modulo 2^16", () => {
-    if (kind.share < 1) return;
-    const it = line();
-    const link = it.open(1);
-    for (let i = 1; i <= 0x10002; i++) {
-      const [answer] = it.send({ link, sequence: i & 0xffff, payload: HELLO });
-      if (answer?.sequence !== (i & 0xffff)) throw new Error(`frame ${i} was not answered`);
-    }
-    it.target.close();
-  });
+  // 65,538 requests: only where that is quick
+  if (kind.share === 1)
+    it("numbers frames modulo 2^16", () => {
+      const it = line();
+      const link = it.open(1);
+      for (let i = 1; i <= 0x10002; i++) {
+        const [answer] = it.send({ link, sequence: i & 0xffff, payload: HELLO });
+        if (answer?.sequence !== (i & 0xffff)) throw new Error(`frame ${i} was not answered`);
+      }
+      it.target.close();
+    });
 
   it("gives an answer in fragments: the present one again, the next one, and no other", () => {
     const it = line();

@@ -107,7 +107,7 @@ export class Driver {
 
   /** Mostly a new one, sometimes one that was used before. */
   #token(): [Key, Uint8Array] {
-    const used = this.#chance(6) ? this.#oneOf(this.#tokens) : undefined;
+    const used = this.#chance(8) ? this.#oneOf(this.#tokens.slice(-12)) : undefined; // older ones are mostly forgotten
     const token = used ?? this.#bytes(16);
     this.#tokens.push(token);
     return [Key.Token, token];

@@ -6,7 +6,7 @@ import { LABEL_MAX, POLICY_MAX, Tier, Usage } from "../../firmware/defs/record.j
 import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { type Message, message } from "../../host/client/message.js";
+import { type Message, message, type Value } from "../../host/client/message.js";
 import { type Fields, Refusal } from "../device/talk.js";
 import type { Target } from "../targets.js";
 import { capacity, firstMisfit, room, type SlotClass } from "./geometry.js";
@@ -14,6 +14,11 @@ import { entry, findsAll, get, type Record, readParts, show } from "./record.js"
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 const same = (a: Uint8Array, b: Uint8Array): boolean => Buffer.compare(a, b) === 0;
+
+const listing = (records: Record[]): [Key, Value][] => [
+  [Key.Entries, records.map(entry)],
+  [Key.Corrupt, 0],
+];
 
 export class ModelStore implements Target {
   readonly name: string = "model";
@@ -56,9 +61,9 @@ export class ModelStore implements Target {
       throw new Refusal(Status.BadRecord);
     if (this.#state === State.Blank) throw new Refusal(Status.NotProvisioned);
     if (command === Command.Put) return this.put(asked);
-    if (command === Command.List) return [[Key.Entries, [...this.records.values()].map(entry)]];
+    if (command === Command.List) return listing([...this.records.values()]);
     if (command === Command.Find)
-      return [[Key.Entries, [...this.records.values()].filter((record) => findsAll(record, asked)).map(entry)]];
+      return listing([...this.records.values()].filter((record) => findsAll(record, asked)));
     if (command === Command.Epoch) return this.#setEpoch(asked.get(Key.Epoch) as number);
     if (command === Command.Accept) return [[Key.Accepted, 0]];
     if (command === Command.ProvisionFinish) return this.#finish();

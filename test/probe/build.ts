@@ -23,4 +23,6 @@ export async function buildProbe(root: string, target = "probe"): Promise<void> 
 }
 
 /** For vitest, which runs in the project's folder. */
-export default (): Promise<void> => buildProbe(process.cwd());
+export default async (): Promise<void> => {
+  for (const target of ["probe", "hash", "curve"]) await buildProbe(process.cwd(), target);
+};
