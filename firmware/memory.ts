@@ -22,7 +22,7 @@ export const MESSAGE: usize = FIELDS + 16;
 // store: what mount found out; public (handles, MACs, counters)
 export const HANDLES: usize = MESSAGE + MESSAGE_MAX; // SLOTS_MAX × HANDLE_SIZE, zeros = no readable record
 export const TOKENS: usize = HANDLES + SLOTS_MAX * HANDLE_SIZE; // SLOTS_MAX × u32: start of the present version's token
-export const FIRST_TOKENS: usize = TOKENS + SLOTS_MAX * 4; // SLOTS_MAX × u32: start of the creating token
+export const FIRST_TOKENS: usize = TOKENS + SLOTS_MAX * 4; // SLOTS_MAX × u32: start of the creating token's hash
 export const LEAVES: usize = FIRST_TOKENS + SLOTS_MAX * 4; // 32 × 16: set digest leaf of each block
 export const LEAVES_SIZE: i32 = 512;
 export const LEAF_INPUT: usize = LEAVES + LEAVES_SIZE; // header MACs of one block, at most 128 × 16
@@ -40,9 +40,10 @@ export const MANIFEST: usize = INSTANCE + 16; // 16: manifest digest
 export const CLASSES: usize = MANIFEST + 16; // CLASSES_MAX × CLASS_ENTRY, geometry.ts
 export const CLASS_ENTRY: i32 = 20;
 export const ARGUMENTS: usize = CLASSES + CLASSES_MAX * CLASS_ENTRY; // 64: handle, token, digest and classes of the request in hand
+export const TOKEN_HASH: usize = ARGUMENTS + 64; // 16: BLAKE3 of the token in hand, start
 
 // secrets: wiped by vault.ts before dispatch.ts goes on
-export const VAULT: usize = (ARGUMENTS + 64 + 15) & ~15; // both custody places
+export const VAULT: usize = (TOKEN_HASH + 16 + 15) & ~15; // both custody places
 export const KEYS: usize = VAULT + CUSTODY_SIZE; // KEYS_MAX derived keys of 32 bytes
 export const KEYS_SIZE: i32 = 5 * 32;
 export const CONTEXT: usize = KEYS + KEYS_SIZE; // 32: a derivation context on its way, public

@@ -7,6 +7,7 @@ import {
   HEADER_OFF_CUSTODY,
   HEADER_OFF_EPOCH,
   HEADER_OFF_HANDLE,
+  HEADER_OFF_LABEL_LENGTH,
   HEADER_OFF_ORIGIN,
   HEADER_OFF_PARTS,
   HEADER_OFF_POLICY,
@@ -101,9 +102,12 @@ export function writeShowEnd(): void {
   writeLastKeys();
 }
 
-/** Brings header and label of a live slot into HEADER and LABEL; false when they do not verify. */
+/** Brings header and label of a live slot into HEADER and LABEL; false when the header does not verify. A label that does not verify
+ *  counts as none, so that the record can be named and evicted. */
 export function look(slot: i32): bool {
-  return header.read(slot) == Status.Ok && header.readLabel(slot) == Status.Ok;
+  if (header.read(slot) != Status.Ok) return false;
+  if (header.readLabel(slot) != Status.Ok) store<u8>(HEADER, 0, HEADER_OFF_LABEL_LENGTH);
+  return true;
 }
 
 /** Whether the record in HEADER and LABEL passes the request's filter: all conditions hold. */

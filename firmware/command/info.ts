@@ -12,6 +12,7 @@ import { Key } from "../defs/wire";
 import { CURRENT, HEADER, INSTANCE, MANIFEST, PAGE } from "../memory";
 import * as geometry from "../store/geometry";
 import * as index from "../store/index";
+import { WEAR_SPREAD } from "../store/space";
 import * as state from "../store/state";
 import * as store from "../store/store";
 import * as vault from "../store/vault";
@@ -50,11 +51,14 @@ export function writeHello(): void {
   pair(Key.TrapCode, trapCode);
 }
 
-/** Puts that a class takes at the least before one of its blocks reaches the rated cycles: each put costs one erase at most. */
+/** Puts that a class takes at the least before one of its blocks reaches the rated cycles: each costs one erase at most, one in
+ *  WEAR_SPREAD one more, and the other blocks may stay WEAR_SPREAD behind. */
 function putsLeft(c: i32): u32 {
-  let most = 0;
-  for (let b = 0; b < geometry.blocks(c); b++) most = max(most, state.erases(CURRENT, geometry.firstBlock(c) + b));
-  return max(0, SLOT_CYCLES - most) * geometry.blocks(c);
+  let left = 0;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    left += max(0, SLOT_CYCLES - WEAR_SPREAD - 1 - state.erases(CURRENT, geometry.firstBlock(c) + b));
+  }
+  return left - left / WEAR_SPREAD;
 }
 
 function writeClass(c: i32): void {

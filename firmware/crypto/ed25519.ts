@@ -3,9 +3,8 @@
 import { equal, wipe } from "./bytes";
 import { decode, encode, isSmallOrder, wipePoint } from "./edwards25519";
 import { multiplyBase, multiplyBaseLess } from "./multiples25519";
-import { isReduced, multiplyAdd, reduce } from "./scalar25519";
+import { clamp, isReduced, multiplyAdd, reduce } from "./scalar25519";
 import { begin, end, update } from "./sha512";
-import { clamp } from "./x25519";
 
 const SCRATCH: usize = memory.data(224);
 const SECRET: usize = SCRATCH; // 64: hash of the seed, the scalar and then the prefix

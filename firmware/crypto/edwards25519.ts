@@ -3,19 +3,8 @@
  *  an exception. Constant-time but for decode and isSmallOrder, which see public points only. */
 import { equal, isZero, wipe } from "./bytes";
 import { CURVE_D, ROOT_OF_MINUS_ONE } from "./comb25519";
-import {
-  add,
-  addSubtract,
-  ELEMENT,
-  fromBytes,
-  invert,
-  multiply,
-  rootPower,
-  set,
-  square,
-  subtract,
-  toBytes,
-} from "./field25519";
+import { add, addSubtract, ELEMENT, fromBytes, multiply, set, square, subtract, toBytes } from "./field25519";
+import { invert, rootPower } from "./power25519";
 
 /** The point in hand: X, Y, Z, T. */
 export const POINT: usize = memory.data(144);

@@ -1,6 +1,6 @@
 /** The field of 2^255 − 19, base of X25519 and Ed25519. An element is nine signed limbs, eight of 29 bits and a top one of 23, as
  *  i32 in 36 bytes. Nine limbs want 81 products where ten of 25.5 bits want 100, and in an interpreter the products are the time.
- *  A *reduced* element (what multiply, square, scale give) has |limb| ≤ 2^28 + 2^16, top limb 2^22. Sums and differences are not
+ *  A *reduced* element (what multiply, square and scaledDifference give) has |limb| ≤ 2^28 + 2^16, top limb 2^22. Sums and differences are not
  *  reduced: one of k reduced elements may be multiplied with one of m while k·m ≤ 12, or a sum of products leaves 63 bits. An
  *  element from bytes counts as two. Every function may write to its own operand. Constant-time: no branch or address depends on a limb. */
 import { wipe } from "./bytes";
@@ -11,7 +11,7 @@ const MASK: i64 = 0x1fffffff;
 const HALF: i64 = 0x10000000; // added before a carry and taken off the limb: limbs come out balanced around zero
 const TOP_MASK: i64 = 0x7fffff;
 const TOP_HALF: i64 = 0x400000;
-const FOLD: i64 = 1216; // 2^261 = 64 · 19: what a limb ten places up is worth
+const FOLD: i64 = 1216; // 2^261 ≡ 64 · 19: what a limb is worth nine places down
 
 /** Sets an element to a number below 2^28. */
 export function set(out: usize, value: i32): void {
@@ -328,49 +328,4 @@ export function scaledDifference(difference: usize, scaled: usize, a: usize, b: 
   c = l0 + (c >> 23) * 19;
   store<i32>(scaled, (<i32>c & <i32>MASK) - <i32>HALF);
   store<i32>(scaled, <i32>(l1 - HALF + (c >> 29)), 4);
-}
-
-const CHAIN: usize = memory.data(108); // scratch of the powers, wiped by them
-const ELEVEN: usize = CHAIN; // a^11
-const LOW: usize = CHAIN + ELEMENT; // a^(2^m − 1) of an exponent met earlier
-const HIGH: usize = LOW + ELEMENT;
-
-/** out = a^(2^250 − 1), and a^11 to ELEVEN. The exponents 2^n − 1 double as 2^2n − 1 = 2^n · (2^n − 1) + (2^n − 1). */
-function power250(out: usize, a: usize): void {
-  square(LOW, a, 1); // 2
-  square(HIGH, LOW, 2); // 8
-  multiply(HIGH, HIGH, a); // 9
-  multiply(ELEVEN, HIGH, LOW); // 11
-  square(LOW, ELEVEN, 1); // 22
-  multiply(LOW, LOW, HIGH); // 2^5 − 1
-  square(HIGH, LOW, 5);
-  multiply(LOW, HIGH, LOW); // 2^10 − 1
-  square(HIGH, LOW, 10);
-  multiply(HIGH, HIGH, LOW); // 2^20 − 1
-  square(out, HIGH, 20);
-  multiply(HIGH, out, HIGH); // 2^40 − 1
-  square(HIGH, HIGH, 10);
-  multiply(LOW, HIGH, LOW); // 2^50 − 1
-  square(HIGH, LOW, 50);
-  multiply(HIGH, HIGH, LOW); // 2^100 − 1
-  square(out, HIGH, 100);
-  multiply(HIGH, out, HIGH); // 2^200 − 1
-  square(HIGH, HIGH, 50);
-  multiply(out, HIGH, LOW); // 2^250 − 1
-}
-
-/** out = 1 / a = a^(p − 2), p − 2 = 2^255 − 21; 0 gives 0. `out` is not a. */
-export function invert(out: usize, a: usize): void {
-  power250(out, a);
-  square(out, out, 5);
-  multiply(out, out, ELEVEN);
-  wipe(CHAIN, 108);
-}
-
-/** out = a^((p − 5) / 8) = a^(2^252 − 3), the candidate of a square root (RFC 8032 §5.1.3). `out` is not a. */
-export function rootPower(out: usize, a: usize): void {
-  power250(out, a);
-  square(out, out, 2);
-  multiply(out, out, a);
-  wipe(CHAIN, 108);
 }

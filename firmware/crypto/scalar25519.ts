@@ -17,6 +17,13 @@ const RIGHT: usize = LEFT + 80;
 const BYTES: usize = RIGHT + 80; // 68: a number as bytes, with room for reading past its end
 const RESULT: usize = memory.data(32); // what isReduced compares with: public
 
+/** Copies 32 bytes of a scalar and fixes its five bits: a multiple of 8 in 2^254 … 2^255 − 1 (RFC 7748 §5, RFC 8032 §5.1.5). */
+export function clamp(out: usize, scalar: usize): void {
+  memory.copy(out, scalar, 32);
+  store<u8>(out, load<u8>(out) & 248);
+  store<u8>(out, (load<u8>(out, 31) & 127) | 64, 31);
+}
+
 /** Limbs of `length` bytes, at most 64, little-endian. */
 function unpack(limbs: usize, bytes: usize, length: i32, count: usize): void {
   wipe(BYTES, 68);

@@ -1,39 +1,24 @@
 /** X25519 (RFC 7748 §5): the Montgomery ladder over field25519.ts; multiples of the base point come from the comb of
- *  edwards25519.ts, which is twice as fast. Constant-time in the scalar and in the point. */
+ *  multiples25519.ts, which is twice as fast. Constant-time in the scalar and in the point. */
 import { isZero, wipe } from "./bytes";
 import { encodeMontgomery, wipePoint } from "./edwards25519";
-import {
-  addSubtract,
-  ELEMENT,
-  fromBytes,
-  invert,
-  multiply,
-  scaledDifference,
-  set,
-  square,
-  toBytes,
-} from "./field25519";
+import { addSubtract, ELEMENT, fromBytes, multiply, scaledDifference, set, square, toBytes } from "./field25519";
 import { multiplyBase } from "./multiples25519";
+import { invert } from "./power25519";
+import { clamp } from "./scalar25519";
 
 const SCRATCH: usize = memory.data(392); // a clamped scalar, 10 elements
 const SCALAR: usize = SCRATCH;
 const X1: usize = SCALAR + 32;
-const X2: usize = X1 + ELEMENT; // X2, Z2 and X3, Z3 are neighbours, because they are swapped as pairs
+const X2: usize = X1 + ELEMENT;
 const Z2: usize = X2 + ELEMENT;
 const X3: usize = Z2 + ELEMENT;
 const Z3: usize = X3 + ELEMENT;
-const A: usize = Z3 + ELEMENT; // letters as in the RFC
+const A: usize = Z3 + ELEMENT; // letters as in the RFC; A, B and C, D are neighbours, to be chosen as pairs
 const B: usize = A + ELEMENT;
 const C: usize = B + ELEMENT;
 const D: usize = C + ELEMENT;
 const E: usize = D + ELEMENT;
-
-/** Copies 32 bytes of a scalar and fixes its five bits: a multiple of 8 in 2^254 … 2^255 − 1 (RFC 7748 §5, RFC 8032 §5.1.5). */
-export function clamp(out: usize, scalar: usize): void {
-  memory.copy(out, scalar, 32);
-  store<u8>(out, load<u8>(out) & 248);
-  store<u8>(out, (load<u8>(out, 31) & 127) | 64, 31);
-}
 
 /** Puts (C, D) in the place of (A, B) when swap is 1; the same accesses when it is 0. */
 function choose(swap: u64): void {
@@ -43,6 +28,10 @@ function choose(swap: u64): void {
     store<u64>(A + i, first ^ ((first ^ load<u64>(C + i)) & mask));
   }
 }
+
+/* The RFC exchanges the points (X2, Z2) and (X3, Z3) before each step as the scalar's bits change. Their sum, the new (X3, Z3), is the same
+ * either way (an exchange turns DA into CB and the difference's sign, which is squared); only what is doubled must be chosen. The last
+ * bit of a clamped scalar is 0, so that nothing is to be exchanged behind the loop. */
 
 /** Shared secret of a scalar and a point's u coordinate, 32 bytes each; all may be the same memory.
  *  @returns false for a point of low order: `out` is then all zero and must not be used (RFC 7748 §6.1) */

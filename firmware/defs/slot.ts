@@ -18,7 +18,7 @@ export const HEADER_OFF_CUSTODY: i32 = 78; // u8, Custody
 export const HEADER_OFF_POLICY: i32 = 79; // u8, POLICY_…
 export const HEADER_OFF_EPOCH: i32 = 80; // u32, creation epoch of the record
 export const HEADER_OFF_CREATED: i32 = 84; // u32, journal sequence of the record's first version
-export const HEADER_OFF_FIRST_TOKEN: i32 = 88; // 8 bytes, start of the token that created the record
+export const HEADER_OFF_FIRST_TOKEN: i32 = 88; // 8 bytes, start of BLAKE3 of the token that created the record
 export const HEADER_OFF_TAG: i32 = 96; // 16 bytes, tag of the seal; associated data = the first 96 bytes
 export const HEADER_OFF_MAC: i32 = 112; // 16 bytes, keyed BLAKE3 over the first 112
 export const HEADER_SIZE: i32 = 128;

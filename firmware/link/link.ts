@@ -11,7 +11,6 @@ import * as frame from "./frame";
 const NONE: i32 = -1;
 
 let current: i32 = NONE; // open link id
-let currentNonce: i32 = NONE; // nonce of the Open that made it
 let pending: i32 = NONE; // link id answered to an Open, not used yet
 let pendingNonce: i32 = NONE;
 let offset: i32 = 0; // what the next link id adds to its nonce
@@ -28,7 +27,6 @@ export function reset(seed: i32): void {
   makeTable();
   frame.reset();
   current = NONE;
-  currentNonce = NONE;
   pending = NONE;
   pendingNonce = NONE;
   offset = seed & 0xffff;
@@ -58,6 +56,7 @@ export function give(): i32 {
 function onFrame(size: i32): i32 {
   const type = frame.type();
   if (type == FrameType.Open) return onOpen(size);
+  if ((type & ~FRAME_MORE) != FrameType.Data && type != FrameType.Next) return 0; // what only devices send, or nobody
   const known = <i32>frame.link();
   if (known != current && !(known == pending && frame.sequence() == 1)) {
     return frame.encode(FrameType.Closed, known, frame.sequence(), 0, 0, 0);
@@ -71,8 +70,7 @@ function onOpen(size: i32): i32 {
   if (size != 1) return 0;
   const nonce = <i32>frame.link();
   let id = pending;
-  if (nonce == currentNonce) id = current;
-  else if (nonce != pendingNonce) {
+  if (nonce != pendingNonce) {
     // the host's nonce makes the id one that no frame of another connection or an earlier life is likely to carry
     offset++;
     id = (nonce + offset) & 0xffff;
@@ -90,7 +88,6 @@ function onData(size: i32, more: bool): i32 {
   const id = <i32>frame.link();
   if (id != current) {
     current = pending;
-    currentNonce = pendingNonce;
     pending = NONE;
     pendingNonce = NONE;
     taken = 0;

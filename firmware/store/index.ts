@@ -40,11 +40,12 @@ export function find(handle: usize): i32 {
   return -1;
 }
 
-/** The next live slot from `slot` on whose present or creating token begins like this one, or -1. */
-export function nextWithToken(slot: i32, token: usize): i32 {
+/** The next live slot from `slot` on whose present token begins like this one, or whose creating token's hash like that one, or -1. */
+export function nextWithToken(slot: i32, token: usize, tokenHash: usize): i32 {
   const start = load<u32>(token);
+  const hashed = load<u32>(tokenHash);
   for (; slot < geometry.slotCount(); slot++) {
-    if (load<u32>(TOKENS + slot * 4) != start && load<u32>(FIRST_TOKENS + slot * 4) != start) continue;
+    if (load<u32>(TOKENS + slot * 4) != start && load<u32>(FIRST_TOKENS + slot * 4) != hashed) continue;
     if (state.isLive(CURRENT, slot) && !isZero(HANDLES + slot * HANDLE_SIZE, HANDLE_SIZE)) return slot;
   }
   return -1;

@@ -35,6 +35,7 @@ import * as state from "./state";
 import { KeyName, key, mend } from "./vault";
 
 const LAST: i32 = JOURNAL_PLACES - 1;
+const PLACES_TRIED: i32 = 3; // by one change; what fails at more of them is not a worn block
 const ANNOUNCED: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
 
 let current: i32 = -1; // place of the record in CURRENT
@@ -42,6 +43,8 @@ let top: u32 = 0; // highest sequence readable in any place
 let untouched: bool = true; // no change since mount
 let counted: bool = false; // this power-up is counted in the epoch
 let writable: bool = false;
+let target: i32 = 0; // place of the change under way
+let failing: u32 = 0; // bit p: place p failed since power-up; changes go round it
 
 /** Whether no change was made since mount: the first one has more to erase. */
 export function isUntouched(): bool {
@@ -129,10 +132,10 @@ export function isAnnounced(): bool {
   return words == ANNOUNCED && load<u64>(PLACE, 8) == words;
 }
 
-/** Clears all places but the last; what they held was never a store. Ok | MediumFailed. */
-export function clear(): Status {
-  for (let p = 0; p < LAST; p++) if (erasePlace(p) != Status.Ok) return Status.MediumFailed;
-  return Status.Ok;
+/** Erases the first place, the only one that a provisioning cut before its first record can have touched: what reads as no record now
+ *  must not read as one later. */
+export function clearFirst(): void {
+  erasePlace(0);
 }
 
 /** Says in the last place that a root is about to be made; the last record that create() writes takes it away. Ok | MediumFailed. */
@@ -159,7 +162,10 @@ export function mount(): Status {
   let readable: u32 = 0; // bit p: place p has a readable intent
   top = 0;
   for (let p = 0; p < JOURNAL_PLACES; p++) {
-    if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) != Status.Ok) memory.fill(seen(p), 0, JOURNAL_PLACE);
+    if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) != Status.Ok) {
+      memory.fill(seen(p), 0, JOURNAL_PLACE);
+      board.read(Region.Data, offset(p), seen(p), INTENT_SIZE); // a torn body must not hide what its intent touched
+    }
     if (!hasIntent(seen(p))) continue;
     readable |= 1 << p;
     if (seenSequence(p) > top) top = seenSequence(p);
@@ -170,29 +176,39 @@ export function mount(): Status {
   const sequence = seenSequence(newest);
   memory.copy(CURRENT, at, JOURNAL_PLACE);
   current = newest;
-  if (isSettled(at) && top == sequence) {
+  // a store in use has many readable places; a lone record may be the first one of a provisioning that was cut, and its settled word marginal
+  const alone = (readable & (readable - 1)) == 0;
+  if (!alone && isSettled(at) && top == sequence) {
     writable = true;
     return Status.Ok;
   }
 
   // a change was cut short: its traces become dirt, and the state is written once more, settled, before it is shown
   memory.copy(NEXT, at, JOURNAL_PLACE);
-  for (let p = 0; p < JOURNAL_PLACES; p++) {
-    if (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence) applyIntent(NEXT, seen(p));
-  }
+  applyIntentsAbove(NEXT, readable, sequence);
   const settled = isSettled(at) ? newest : highestValid(readable, sequence, true);
   for (let step = 1; step < JOURNAL_PLACES; step++) {
     const p = after(newest, step);
     if (p == settled || (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence)) continue;
     if (settled < 0 && ((readable >>> p) & 1) != 0 && isValid(seen(p))) continue; // nothing is certain: spare what may be all there is
-    if (erasePlace(p) != Status.Ok) break;
-    if (writeIntent(p, Operation.Mount, 0, 0) != Status.Ok) break;
-    if (writeBody(p) != Status.Ok) break;
+    if (erasePlace(p) != Status.Ok) continue;
+    if (writeIntent(p, Operation.Mount, 0, 0) != Status.Ok) continue;
+    if (writeBody(p) != Status.Ok) continue;
     writable = true;
     return Status.Ok;
   }
-  memory.copy(CURRENT + BODY_OFF_LIVE, NEXT + BODY_OFF_LIVE, BODY_OFF_MAC - BODY_OFF_LIVE);
+  // no place can be written: show what is certain, or, if nothing is, the only state there is
+  current = settled < 0 ? newest : settled;
+  memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
+  applyIntentsAbove(CURRENT, readable, seenSequence(current));
   return Status.ReadOnly;
+}
+
+/** Marks in `record` what every readable intent above a sequence may have begun. */
+function applyIntentsAbove(record: usize, readable: u32, sequence: u32): void {
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    if (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence) applyIntent(record, seen(p));
+  }
 }
 
 /** Place of the valid record with the highest sequence below a bound, or -1; only settled ones if asked. */
@@ -210,18 +226,19 @@ function highestValid(readable: u32, below: u32, settled: bool): i32 {
   return -1;
 }
 
-/** The first change after power-up mends a damaged custody copy, and erases every place that does not read as a valid older record, from the farthest back to
- *  the next, so that no cut write of an earlier life can be read later. */
-function tidy(): Status {
+/** The first change after power-up mends a damaged custody copy, and erases every place that does not read as a valid older record, from
+ *  the farthest back to the next, so that no cut write of an earlier life can be read later. */
+function tidy(): void {
   mend();
   for (let step = JOURNAL_PLACES - 1; step > 1; step--) {
     const p = after(current, step);
     if (board.read(Region.Data, offset(p), PLACE, JOURNAL_PLACE) == Status.Ok) {
       if (hasIntent(PLACE) && isValid(PLACE) && state.sequence(PLACE) < state.sequence(CURRENT)) continue;
     }
-    if (erasePlace(p) != Status.Ok) return Status.MediumFailed;
+    if (erasePlace(p) == Status.Ok) continue;
+    failing |= 1 << p;
+    top++; // whatever may be read there later has a lower sequence than all that is written from now on
   }
-  return Status.Ok;
 }
 
 /** Starts a change: NEXT becomes a copy of CURRENT under a new sequence, and its intent is durable.
@@ -229,17 +246,30 @@ function tidy(): Status {
  *  @returns Ok | ReadOnly | MediumFailed (mount again) */
 export function begin(operation: Operation, touched: i32, flags: i32): Status {
   if (!writable) return Status.ReadOnly;
-  if (untouched && tidy() != Status.Ok) return Status.MediumFailed;
-  memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
+  if (untouched) tidy();
   untouched = false;
+  memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
   if (!counted && !state.hasFlag(CURRENT, BODY_EPOCH_SET)) state.setEpoch(NEXT, state.epoch(CURRENT) + 1);
-  if (erasePlace(after(current, 1)) != Status.Ok) return Status.MediumFailed;
-  return writeIntent(after(current, 1), operation, touched, flags);
+  let tries = 0;
+  for (let step = 1; step < JOURNAL_PLACES && tries < PLACES_TRIED; step++) {
+    target = after(current, step);
+    if (((failing >>> target) & 1) != 0) continue;
+    if (erasePlace(target) == Status.Ok) return noteFailure(writeIntent(target, operation, touched, flags));
+    failing |= 1 << target;
+    tries++;
+  }
+  if (tries == 0) failing = 0; // every place has failed once: perhaps that is over next time
+  return Status.MediumFailed;
+}
+
+function noteFailure(status: Status): Status {
+  if (status != Status.Ok) failing |= 1 << target;
+  return status;
 }
 
 /** Ends the change that begin() started: NEXT is durable and shown. Ok | MediumFailed (mount again). */
 export function commit(): Status {
-  const status = writeBody(after(current, 1));
+  const status = noteFailure(writeBody(target));
   if (status == Status.Ok) counted = true;
   return status;
 }

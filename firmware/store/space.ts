@@ -15,7 +15,7 @@ import * as slots from "./slot";
 import * as state from "./state";
 
 /** Erase counts of two blocks of a class may differ by this much before the coldest block is moved. */
-const WEAR_SPREAD: i32 = 256;
+export const WEAR_SPREAD: i32 = 256;
 
 function emptyBlocks(c: i32): i32 {
   let empty = 0;

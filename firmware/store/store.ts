@@ -2,7 +2,7 @@
  *  Relies on: journal.ts for atomicity, vault.ts for keys, space.ts for slots. A change that the medium failed mounts again.
  *  The may… functions open the vault; command.ts closes it when the command is over. */
 import * as board from "../board";
-import { keyed } from "../crypto/blake3";
+import { hash, keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
 import * as aead from "../crypto/xchacha20poly1305";
 import { FACTS_OFF_CUSTODY, Region } from "../defs/boundary";
@@ -54,7 +54,20 @@ import {
 } from "../defs/slot";
 import { Status } from "../defs/status";
 import { State } from "../defs/wire";
-import { CURRENT, FRESH, HANDLES, HEADER, INSTANCE, LABEL, MANIFEST, NEXT, PAGE, TAG, VAULT } from "../memory";
+import {
+  CURRENT,
+  FRESH,
+  HANDLES,
+  HEADER,
+  INSTANCE,
+  LABEL,
+  MANIFEST,
+  NEXT,
+  PAGE,
+  TAG,
+  TOKEN_HASH,
+  VAULT,
+} from "../memory";
 import * as digest from "./digest";
 import * as entropy from "./entropy";
 import * as geometry from "./geometry";
@@ -121,7 +134,11 @@ function mountAs(): State {
     return State.CustodyDamaged;
   const found = journal.mount();
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
-  if (found == Status.CustodyDamaged) return journal.isAnnounced() ? State.Blank : State.CustodyDamaged;
+  if (found == Status.CustodyDamaged) {
+    if (!journal.isAnnounced()) return State.CustodyDamaged;
+    journal.clearFirst();
+    return State.Blank;
+  }
   memory.copy(INSTANCE, place + CUSTODY_OFF_INSTANCE, 16);
   memory.copy(MANIFEST, place + CUSTODY_OFF_MANIFEST, 16);
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
@@ -183,7 +200,6 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   }
   const misfit = geometry.set(classes, count);
   if (misfit >= 0) return refuse(Status.BadGeometry, misfit);
-  const remains = vault.open() == Status.Ok; // of a provisioning that was cut
   vault.close();
   if (entropy.random(VAULT + CUSTODY_OFF_ROOT, 32) != Status.Ok) return Status.EntropyNotReady;
   if (entropy.random(VAULT + CUSTODY_OFF_INSTANCE, 16) != Status.Ok) return Status.EntropyNotReady;
@@ -194,8 +210,7 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   memory.copy(VAULT + CUSTODY_OFF_MANIFEST, manifest, 16);
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
   // in this order a cut anywhere leaves Blank behind: DESIGN.md §3.3
-  let status = remains ? journal.clear() : Status.Ok;
-  if (status == Status.Ok) status = vault.clear();
+  let status = vault.clear();
   if (status == Status.Ok) status = journal.announce();
   if (status == Status.Ok) status = vault.create();
   if (status == Status.Ok) {
@@ -305,7 +320,8 @@ export function describe(token: usize, usage: i32, tier: i32, policy: i32): void
   store<u16>(FRESH, HEADER_MAGIC, HEADER_OFF_MAGIC);
   store<u8>(FRESH, FORMAT_VERSION, HEADER_OFF_VERSION);
   memory.copy(FRESH + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
-  memory.copy(FRESH + HEADER_OFF_FIRST_TOKEN, token, FIRST_TOKEN_SIZE);
+  hash(TAG, token, TOKEN_SIZE);
+  memory.copy(FRESH + HEADER_OFF_FIRST_TOKEN, TAG, FIRST_TOKEN_SIZE);
   store<u8>(FRESH, usage, HEADER_OFF_USAGE);
   store<u8>(FRESH, tier, HEADER_OFF_TIER);
   store<u8>(FRESH, Origin.Imported, HEADER_OFF_ORIGIN);
@@ -342,13 +358,19 @@ function isSame(body: usize): bool {
 /** Was this token used before? 0 no; 1 yes, for this very request (its result is in FRESH); negative: TokenReused.
  *  FRESH describes the request; `handle` is the record it is about, 0 for put. */
 function replayed(token: usize, handle: usize, body: usize): i32 {
-  for (let slot = index.nextWithToken(0, token); slot >= 0; slot = index.nextWithToken(slot + 1, token)) {
+  hash(TAG, token, TOKEN_SIZE);
+  memory.copy(TOKEN_HASH, TAG, FIRST_TOKEN_SIZE);
+  for (
+    let slot = index.nextWithToken(0, token, TOKEN_HASH);
+    slot >= 0;
+    slot = index.nextWithToken(slot + 1, token, TOKEN_HASH)
+  ) {
     if (header.read(slot) != Status.Ok) continue;
     const present = equal(HEADER + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
     if (!present) {
-      // only a record that was replaced since has no more than the start of its first token
+      // only a record that was replaced since has no more than the hash of its first token
       if (load<u32>(HEADER, HEADER_OFF_SEQUENCE) == load<u32>(HEADER, HEADER_OFF_CREATED)) continue;
-      if (!equal(HEADER + HEADER_OFF_FIRST_TOKEN, token, FIRST_TOKEN_SIZE)) continue;
+      if (!equal(HEADER + HEADER_OFF_FIRST_TOKEN, TOKEN_HASH, FIRST_TOKEN_SIZE)) continue;
     }
     if (handle != 0 && (!present || !equal(HEADER + HEADER_OFF_HANDLE, handle, HANDLE_SIZE))) return Status.TokenReused;
     if (present) {
@@ -520,17 +542,16 @@ export function evict(handle: usize, destroy: bool): Status {
     }
     if (status != Status.Ok) return settle(status);
     index.clear(slot);
-  } else if (!destroy || !hasResidue(handle)) {
-    return Status.NoSuchHandle;
   }
-  if (!destroy) return Status.Ok;
-  // reclaiming a block may copy nothing of this handle, so one round over the blocks is enough
+  const known = slot >= 0 || (destroy && hasResidue(handle)) ? Status.Ok : Status.NoSuchHandle;
+  if (!destroy) return known;
+  // reclaiming a block copies nothing of this handle, so one round over the blocks is enough
   for (let block = 0; block < geometry.blockCount(); block++) {
     if (!holdsResidue(block, handle)) continue;
     status = space.destroy(block);
     if (status != Status.Ok) return settle(status);
   }
-  return Status.Ok;
+  return known; // NoSuchHandle only now: an erase that was cut may have left ciphertext without a header
 }
 
 /** Header of a slot that is not live but may still hold ciphertext, into HEADER. */

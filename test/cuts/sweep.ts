@@ -101,10 +101,15 @@ export interface Counts {
   recoveries: number;
 }
 
+export type Cells = "steady" | "marginal" | "unreadable";
+const HOW = { steady: {}, marginal: { marginal: true }, unreadable: { unreadable: true } };
+const ALL_CELLS: readonly Cells[] = ["steady", "marginal", "unreadable"];
+
 export interface SweepOptions {
   random: Random;
   tears?: readonly Tear[];
-  marginal?: readonly boolean[];
+  /** What the cells in flight do afterwards: keep what the tear gave them, read differently at each look, or answer with a bus fault. */
+  cells?: readonly Cells[];
   /** Cut only every n-th operation. */
   every?: number;
   /** First operation to cut. Default 0. */
@@ -159,12 +164,12 @@ export function sweep(device: Device, saved: Saved, change: Change, options: Swe
 
   for (let operation = options.from ?? 0; operation < operations; operation += options.every ?? 1) {
     for (const [number, tear] of (options.tears ?? allTears(options.random)).entries()) {
-      for (const marginal of options.marginal ?? [false, true]) {
-        const where = `cut at operation ${operation} of ${operations}, tear ${number}${marginal ? ", marginal" : ""}`;
+      for (const cells of options.cells ?? ALL_CELLS) {
+        const where = `cut at operation ${operation} of ${operations}, tear ${number}, ${cells}`;
         const cut = () => {
           load(device, saved);
           boot();
-          device.supply.arm({ operation, tear, marginal });
+          device.supply.arm({ operation, tear, ...HOW[cells] });
           if (!isCut(() => change(talk))) throw new Error(`${where}: the cut did not happen`);
         };
         try {
@@ -178,7 +183,7 @@ export function sweep(device: Device, saved: Saved, change: Change, options: Swe
           if (options.nested === undefined) continue;
           for (let second = counts.cases % options.nested; second < writes; second += options.nested) {
             cut();
-            device.supply.arm({ operation: second, tear: tears.random(options.random), marginal });
+            device.supply.arm({ operation: second, tear: tears.random(options.random), ...HOW[cells] });
             isCut(boot);
             device.supply.disarm();
             boot();

@@ -29,7 +29,7 @@ describe("a cut change of the real firmware is as if it had never begun, or as i
       every,
       from,
       tears: [tears.random(random)],
-      marginal: [true],
+      cells: ["marginal"],
     });
     report(`${name}, sampled`, counts);
     expect(counts.cases).toBeGreaterThan(5);

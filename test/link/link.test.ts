@@ -33,7 +33,7 @@ const types = (frames: Frame[]): string[] => frames.map((frame) => FrameType[fra
 describe.each(deviceTargets)("the link of $name", (kind) => {
   const line = () => new Line(ready(kind, SMALL));
 
-  it("answers Open with id, largest payload and version, and the same nonce with the same", () => {
+  it("answers Open with id, largest payload and version, and the same nonce with the same until that link is used", () => {
     const it = line();
     const open = { type: FrameType.Open, link: 0x1234, payload: Uint8Array.of(PROTOCOL_VERSION) };
     const [first] = it.send(open);
@@ -42,7 +42,9 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     expect(it.send(open)).toEqual([first]);
     const link = Buffer.from(first!.payload).readUInt16LE(0);
     it.send({ link, sequence: 1, payload: HELLO });
-    expect(it.send(open)).toEqual([first]);
+    const [again] = it.send(open);
+    expect(Buffer.from(again!.payload).readUInt16LE(0)).not.toBe(link);
+    expect(types(it.send({ link, sequence: 2, payload: HELLO }))).toEqual(["Data"]);
     it.target.close();
   });
 

@@ -5,54 +5,67 @@ import { begin, end, update } from "../../firmware/crypto/sha512";
 import { x25519, x25519Base } from "../../firmware/crypto/x25519";
 import { MESSAGE, RX, TX, VAULT } from "../../firmware/memory";
 
+export { COMB } from "../../firmware/crypto/comb25519";
 export { publicKey, sign, signPieces, verify } from "../../firmware/crypto/ed25519";
+export { decode, encode, wipePoint } from "../../firmware/crypto/edwards25519";
 export {
   add,
   addSubtract,
   fromBytes,
-  invert,
   multiply,
-  rootPower,
   scaledDifference,
   square,
   subtract,
   toBytes,
 } from "../../firmware/crypto/field25519";
+export { invert, rootPower } from "../../firmware/crypto/power25519";
 export { isReduced, multiplyAdd, reduce } from "../../firmware/crypto/scalar25519";
 export { begin as sha512Begin, end as sha512End, update as sha512Update } from "../../firmware/crypto/sha512";
 export { x25519, x25519Base } from "../../firmware/crypto/x25519";
+export { MEMORY_USED, MESSAGE, STATIC_BASE } from "../../firmware/memory";
 
+const NOTHING: u32 = 0;
 const SHARED: u32 = 1;
 const BASE: u32 = 2;
 const PUBLIC: u32 = 3;
 const SIGN: u32 = 4;
 const VERIFY: u32 = 5;
-const HASH: u32 = 6; // 1,024 bytes
+const HASH: u32 = 6;
 
-const KEY: usize = VAULT; // whatever is there
-const OUT: usize = VAULT + 64;
+const REQUEST: usize = VAULT; // as far as it has come
+const SECRET: usize = VAULT + 32; // the second byte of the request, 32 times
+const POINT: usize = VAULT + 64; // u = 9, and what the operations make of it
+const KEY: usize = VAULT + 96;
 const SIGNATURE: usize = VAULT + 128;
+const LENGTH: i32 = 64; // of what is signed and verified
+
+let received: usize = 0;
 
 export function start(mode: i32, trapCode: i32): i32 {
+  store<u8>(POINT, 9);
   return 0;
 }
 
-/** Answers one byte: 1 = done, 0 = refused. Messages have 64 bytes. */
+/** Two received bytes are one operation: its number, and the secret's bytes. Answers one byte: 1 = done, 0 = refused. A verify is that
+ *  of the signature made last. */
 export function take(n: i32): i32 {
-  if (n == 0) return 0;
-  const operation: u32 = load<u8>(RX);
+  memory.copy(REQUEST + received, RX, n);
+  received += n;
+  if (received < 2) return 0;
+  received = 0;
+  const operation: u32 = load<u8>(REQUEST);
+  memory.fill(SECRET, load<u8>(REQUEST, 1), 32);
   let done = true;
-  store<u8>(KEY, 9);
-  if (operation == SHARED) done = x25519(OUT, KEY, KEY);
-  else if (operation == BASE) x25519Base(OUT, KEY);
-  else if (operation == PUBLIC) publicKey(OUT, KEY);
-  else if (operation == SIGN) sign(SIGNATURE, KEY, OUT, MESSAGE, 64);
-  else if (operation == VERIFY) done = verify(SIGNATURE, OUT, MESSAGE, 64);
+  if (operation == SHARED) done = x25519(POINT, SECRET, POINT);
+  else if (operation == BASE) x25519Base(POINT, SECRET);
+  else if (operation == PUBLIC) publicKey(KEY, SECRET);
+  else if (operation == SIGN) sign(SIGNATURE, SECRET, KEY, MESSAGE, LENGTH);
+  else if (operation == VERIFY) done = verify(SIGNATURE, KEY, MESSAGE, LENGTH);
   else if (operation == HASH) {
     begin();
-    update(MESSAGE, 1024);
-    end(SIGNATURE);
-  }
+    update(MESSAGE, LENGTH);
+    end(MESSAGE + LENGTH);
+  } else done = operation == NOTHING;
   store<u8>(TX, done ? 1 : 0);
   return 1;
 }
