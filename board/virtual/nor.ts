@@ -217,7 +217,7 @@ export class Nor {
   }
 
   /** Programs whole units. `together` bytes (a multiple of the unit) are in flight at once; each such piece is one operation.
-   *  @returns false when a stuck block reports a program error: its units are then torn.
+   *  @returns false when a stuck block or the supply's plan reports a program error: units are then torn.
    *  @throws BadManners on a unit that is not certainly erased, on misalignment, outside the medium, without power; PowerCut. */
   program(offset: number, bytes: Uint8Array, together = this.unit): boolean {
     this.#powered();
@@ -238,7 +238,7 @@ export class Nor {
   }
 
   /** Erases the block that starts at `offset`: one operation.
-   *  @returns false when a stuck block reports an erase error: its units are then torn.
+   *  @returns false when a stuck block or the supply's plan reports an erase error: its units are then torn.
    *  @throws BadManners when no block starts there, without power; PowerCut. */
   erase(offset: number): boolean {
     this.#powered();
@@ -251,7 +251,7 @@ export class Nor {
       );
     }
     const plan = this.supply.begin();
-    if (plan?.tear === "before") this.supply.fail(plan);
+    if (plan?.tear === "before") return this.supply.fail(plan);
     this.#erases[block]!++;
     const stuck = this.#stuck.get(block)?.erase === true;
     if (stuck || (plan !== undefined && plan.tear !== "after")) {
@@ -264,7 +264,7 @@ export class Nor {
       this.#fillErased(offset, size);
     }
     this.#touch(block, offset, size);
-    if (plan !== undefined) this.supply.fail(plan);
+    if (plan !== undefined) return this.supply.fail(plan);
     return !stuck;
   }
 
@@ -422,7 +422,7 @@ export class Nor {
     }
     const block = this.#blockOf(offset);
     const plan = this.supply.begin();
-    if (plan?.tear === "before") this.supply.fail(plan);
+    if (plan?.tear === "before") return this.supply.fail(plan);
     this.#programs[block]! += data.length / this.unit;
     const stuck = this.#stuck.get(block)?.program === true;
     if (stuck || (plan !== undefined && plan.tear !== "after")) {
@@ -434,7 +434,7 @@ export class Nor {
       this.#mark(offset, data.length, UnitState.Programmed);
     }
     this.#touch(block, offset, data.length);
-    if (plan !== undefined) this.supply.fail(plan);
+    if (plan !== undefined) return this.supply.fail(plan);
     return !stuck;
   }
 

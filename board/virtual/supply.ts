@@ -15,6 +15,8 @@ export interface CutPlan {
   marginal?: boolean;
   /** Cells in flight answer reads with a bus fault until they are erased. */
   unreadable?: boolean;
+  /** Power stays: the operation ends as the plan says and reports an error. Default: power fails. */
+  powered?: boolean;
 }
 
 /** Ready-made choices of changed bits. `random` gives a new random subset each time. */
@@ -116,8 +118,9 @@ export class Supply {
     return plan;
   }
 
-  /** For media: power is gone. Never returns. */
-  fail(plan: CutPlan): never {
+  /** For media: the plan was applied. @returns false, the error that the operation reports. @throws PowerCut: power is gone */
+  fail(plan: CutPlan): false {
+    if (plan.powered === true) return false;
     this.on = false;
     throw new PowerCut(plan.operation);
   }

@@ -157,6 +157,25 @@ describe("power cuts", () => {
     expect(nor.read(0, 8)).toBeDefined();
   });
 
+  it("leaves power on when the plan says so: that one operation reports an error, torn as planned", () => {
+    const nor = small();
+    for (const [tear, left] of [
+      ["before", 0xff],
+      [tears.all, 0],
+      ["after", 0],
+    ] as const) {
+      nor.supply.arm({ operation: 1, tear, powered: true });
+      expect(nor.program(0, new Uint8Array(12))).toBe(false);
+      expect(nor.read(0, 12)).toEqual(
+        Buffer.concat([Buffer.alloc(4, 0), Buffer.alloc(4, left), Buffer.alloc(4, 0xff)]),
+      );
+      nor.supply.arm({ operation: 0, tear, powered: true });
+      expect(nor.erase(0)).toBe(false);
+      expect(nor.certainlyErased(0, 64)).toBe(tear === "after");
+      expect([nor.erase(0), nor.supply.on]).toEqual([true, true]);
+    }
+  });
+
   it("counts the operations of all media on one supply together", () => {
     const supply = new Supply();
     const a = small({ supply });

@@ -28,7 +28,7 @@ export class Talk {
   #link: number | undefined;
   #sequence = 0;
 
-  constructor(readonly device: Device) {}
+  constructor(readonly device: Pick<Device, "exchange">) {}
 
   /** Forgets the link: call after each boot. */
   reset(): this {

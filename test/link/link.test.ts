@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { decodeFrame, encodeFrame, type Frame } from "../../host/client/frame.js";
-import { encodeMessage, message } from "../../host/client/message.js";
+import { decodeMessage, encodeMessage, message } from "../../host/client/message.js";
 import { body, handle, hex, list, put, ready, SMALL, state, token, unchanged } from "../store/help.js";
 import { type Bench, deviceTargets } from "../targets.js";
 import { framesIn } from "./wire.js";
@@ -193,6 +193,39 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     const other = it.open(2);
     const [answer] = it.send({ link: other, sequence: 1, payload: HELLO });
     expect(hex(answer!.payload.subarray(0, 3))).toBe("a60000");
+    it.target.close();
+  });
+
+  it("gives a client that draws the nonce of the link in use a link of its own, and answers to its own requests", () => {
+    const it = line();
+    const link = it.open(77);
+    const [first] = it.send({ link, sequence: 1, payload: HELLO });
+    const other = it.open(77);
+    expect(other).not.toBe(link);
+    const [answer] = it.send({ link: other, sequence: 1, payload: INFO });
+    expect(hex(answer!.payload)).not.toBe(hex(first!.payload));
+    expect(decodeMessage(answer!.payload).has(Key.Classes)).toBe(true);
+    it.target.close();
+  });
+
+  it("names another link id to another nonce after a power cycle", () => {
+    const it = line();
+    const ids = [1, 2, 3].map((nonce) => {
+      it.target.boot();
+      return it.open(nonce);
+    });
+    expect(new Set(ids).size).toBe(ids.length);
+    it.target.close();
+  });
+
+  it("answers nothing to what only devices send, on any link: two devices, or an echo, would talk for ever", () => {
+    const it = line();
+    const open = it.open(1);
+    it.send({ link: open, sequence: 1, payload: HELLO });
+    for (const link of [open, open ^ 0x8000])
+      for (const type of [FrameType.Opened, FrameType.Ack, FrameType.Busy, FrameType.Overflow, FrameType.Closed])
+        for (const sequence of [1, 2]) expect(it.send({ type, link, sequence })).toEqual([]);
+    expect(types(it.send({ link: open, sequence: 2, payload: HELLO }))).toEqual(["Data"]);
     it.target.close();
   });
 });

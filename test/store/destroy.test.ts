@@ -1,9 +1,11 @@
 /** Evict with destroy: when the answer comes, no ciphertext of the record stands anywhere. DESIGN.md §4. */
 import { describe, expect, it } from "vitest";
+import { type BitChoice, PowerCut, tears } from "../../board/virtual/supply.js";
+import { SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
 import { Key } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets } from "../targets.js";
 import { ciphertexts, placesOf } from "./damage.js";
-import { body, evict, get, handle, hex, info, list, put, ready, replace, says } from "./help.js";
+import { body, evict, get, handle, hex, info, list, operationsAt, put, ready, replace, says } from "./help.js";
 
 const CLASSES = [{ units: 64, blocks: 3 }];
 
@@ -71,4 +73,32 @@ describe.each(deviceTargets)("destroy on $name", (kind) => {
     });
     target.close();
   });
+
+  it.each<[string, BitChoice, string]>([
+    ["its header", tears.none, "Ok"],
+    ["no header", (index, count) => index * 100 < count, "NoSuchHandle"], // an erase begins at the low end
+  ])(
+    "that was cut inside its erase, which left ciphertext and %s, leaves none when it is repeated",
+    (_what, tear, answer) => {
+      const target = ready(kind, CLASSES);
+      const { slots, slotsOffset, supply } = target.device;
+      const made = handle(put(target, { body: body(4000) }));
+      const bytes = body(100);
+      const other = handle(put(target, { body: bytes }));
+      const at = slotsOffset + placesOf(target.device, made)[0]!;
+      const sealed = Buffer.from(slots.bytes.subarray(at + UNIT, at + UNIT + 4000));
+      const standing = () => sealed.filter((byte, i) => byte === slots.bytes[at + UNIT + i]).length;
+      const destroy = () => evict(target, made, true);
+      const erase = operationsAt(target, slots, at - (at % SLOT_BLOCK), SLOT_BLOCK, destroy).at(-1)!;
+      supply.arm({ operation: erase, tear });
+      expect(destroy).toThrow(PowerCut);
+      target.boot();
+      expect(standing()).toBe(sealed.length);
+      expect(says(destroy())).toBe(answer);
+      expect(standing()).toBeLessThan(100); // what is left is chance
+      expect(says(destroy())).toBe("NoSuchHandle");
+      expect(hex(get(target, other).get(Key.Body))).toBe(hex(bytes));
+      target.close();
+    },
+  );
 });

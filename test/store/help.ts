@@ -1,4 +1,5 @@
 /** Short words for tests of the store: provisioned targets, records, answers in a readable form, and a look at the medium. */
+import type { Nor } from "../../board/virtual/nor.js";
 import { seeded } from "../../board/virtual/prng.js";
 import { PART_HEADER, PART_SECRET, PartKind, Tier, Usage } from "../../firmware/defs/record.js";
 import { Status } from "../../firmware/defs/status.js";
@@ -169,6 +170,27 @@ export function medium(device: Device): { slots: Buffer; data: Buffer; operation
     data: Buffer.from(device.data.bytes),
     operations: device.supply.operations,
   };
+}
+
+/** Numbers of those flash operations of a change, from 0 at its begin, that change a part of a medium. Then all is as it was before it,
+ *  and the target has booted: the change can be done again, cut there. */
+export function operationsAt(target: Bench, nor: Nor, offset: number, length: number, change: () => void): number[] {
+  const { slots, data, supply } = target.device;
+  const [oldSlots, oldData] = [slots.snapshot(), data.snapshot()];
+  target.boot();
+  const start = supply.operations;
+  const seen = new Set<number>();
+  const told = nor.changed;
+  nor.changed = (from, size) => {
+    told?.(from, size);
+    if (from < offset + length && offset < from + size) seen.add(supply.operations - 1 - start);
+  };
+  change();
+  nor.changed = told;
+  slots.restore(oldSlots);
+  data.restore(oldData);
+  target.boot();
+  return [...seen];
 }
 
 /** Does something that must not change the store: no flash operation, no byte, and for the model no entry. */

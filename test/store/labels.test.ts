@@ -1,8 +1,10 @@
 /** Labels: up to 48 bytes of UTF-8, not unique, in clear. SPEC.md §4, §9. */
 import { afterAll, describe, expect, it } from "vitest";
-import { Command, Key } from "../../firmware/defs/wire.js";
+import { HEADER_SIZE } from "../../firmware/defs/slot.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { deviceTargets, targets } from "../targets.js";
-import { find, get, handle, list, put, ready, relabel, says, unchanged } from "./help.js";
+import { changeSlots, flip, placesOf } from "./damage.js";
+import { evict, find, get, handle, handles, hex, list, put, ready, relabel, says, state, unchanged } from "./help.js";
 import { raw, rawPut } from "./raw.js";
 
 describe.each(targets)("labels on $name", (kind) => {
@@ -71,5 +73,21 @@ describe.each(deviceTargets)("labels on $name that are not UTF-8", (kind) => {
     ["U+10FFFF", [0xf4, 0x8f, 0xbf, 0xbf]],
   ])("begin right behind %s, which is taken", (_what, bytes) => {
     expect(raw(target, rawPut({ label: Uint8Array.from(bytes) }))).toBe("Ok");
+  });
+});
+
+describe.each(deviceTargets)("a damaged label on $name", (kind) => {
+  it("counts as none: its record is listed without it, and can be evicted", () => {
+    const target = ready(kind);
+    const made = handle(put(target, { label: "gone" }));
+    const other = handle(put(target, { label: "here" }));
+    changeSlots(target.device, placesOf(target.device, made)[0]! + HEADER_SIZE, flip);
+    target.boot();
+    expect(state(target)).toBe(State.Ready);
+    expect(handles(list(target))).toEqual([made, other].map(hex));
+    expect(list(target).map((entry) => entry.get(Key.Label))).toEqual([undefined, "here"]);
+    expect(says(evict(target, made))).toBe("Ok");
+    expect(handles(list(target))).toEqual([hex(other)]);
+    target.close();
   });
 });

@@ -5,7 +5,7 @@ import { Key } from "../../firmware/defs/wire.js";
 import { targets } from "../targets.js";
 import * as help from "./help.js";
 
-const { body, evict, get, handle, hex, list, put, ready, relabel, replace, says, token, unchanged } = help;
+const { body, evict, get, handle, hex, list, put, randomBytes, ready, relabel, replace, says, token, unchanged } = help;
 
 describe.each(targets)("tokens on $name", (kind) => {
   const target = ready(kind);
@@ -94,5 +94,15 @@ describe.each(targets)("tokens on $name", (kind) => {
     const other = handle(put(target, { token: second, body: body(70) }));
     expect(hex(other)).not.toBe(hex(made));
     expect(hex(get(target, made).get(Key.Body))).toBe(hex(content));
+  });
+
+  it("that differ behind the eighth byte only are different tokens, also of a record that was replaced since", () => {
+    const first = token();
+    const made = handle(put(target, { token: first, body: body(50) }));
+    replace(target, made);
+    const count = list(target).length;
+    const other = put(target, { token: Uint8Array.from([...first.subarray(0, 8), ...randomBytes(8)]), body: body(70) });
+    expect(hex(handle(other))).not.toBe(hex(made));
+    expect(list(target)).toHaveLength(count + 1);
   });
 });

@@ -1,0 +1,80 @@
+/** Traps in the real firmware: the real core with a trap planted in one of its exports, on the virtual board. A trap wipes the arena and
+ *  resets; three traps before start() returns lead to rescue. Design: board/ek-ra6m5/trap.c, SPEC.md §9. */
+import binaryen from "binaryen";
+import { afterEach, describe, expect, it } from "vitest";
+import { VirtualBoard } from "../../board/virtual/board.js";
+import { RX_OFFSET, START_NORMAL } from "../../firmware/defs/boundary.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { withModule } from "../../scripts/bench/crypto.js";
+import { built, CORE } from "../device/engine.js";
+import { Talk } from "../device/talk.js";
+
+const TRAP_UNREACHABLE = 1; // board/ek-ra6m5/trap.h
+const MARK = 0x77; // a byte at the start of what was received
+
+/** The part of binaryen.js that its types leave out. */
+const { setBody } = (binaryen as unknown as { Function: { setBody(fn: number, body: number): void } }).Function;
+
+type Condition = (core: binaryen.Module, argument: number) => number;
+const atNormalStart: Condition = (core, mode) => core.i32.eq(mode, core.i32.const(START_NORMAL));
+const atMark: Condition = (core, count) =>
+  core.i32.and(
+    core.i32.ne(count, core.i32.const(0)),
+    core.i32.eq(core.i32.load8_u(RX_OFFSET, 1, core.i32.const(0)), core.i32.const(MARK)),
+  );
+
+/** core.wasm whose export traps when a condition on its first argument holds. */
+function trapping(name: string, condition: Condition): Uint8Array {
+  const core = binaryen.readBinary(CORE);
+  core.setFeatures(binaryen.Features.All);
+  const exports = [...Array(core.getNumExports()).keys()].map((i) => binaryen.getExportInfo(core.getExportByIndex(i)));
+  const found = exports.find((one) => one.name === name);
+  if (found === undefined) throw new Error(`core.wasm exports no ${name}`);
+  const fn = core.getFunction(found.value);
+  const trap = core.if(condition(core, core.local.get(0, binaryen.i32)), core.unreachable());
+  setBody(fn, core.block(null, [trap, binaryen.getFunctionInfo(fn).body], binaryen.i32));
+  binaryen.setShrinkLevel(2);
+  core.optimize(); // smaller than what it replaces, so that it fits into the ELF
+  return core.emitBinary();
+}
+
+let board: VirtualBoard;
+afterEach(() => board.close());
+
+function boot(module: Uint8Array): { talk: Talk; resets: () => number } {
+  let resets = 0;
+  board = VirtualBoard.create({ elf: withModule(built("ek-ra6m5.elf"), CORE, module), seed: 7 });
+  board.onEvent = (event) => {
+    if (event.kind === "reset") resets++;
+  };
+  board.powerOn();
+  board.run();
+  board.take();
+  return { talk: new Talk({ exchange: (bytes) => board.exchange(bytes) }), resets: () => resets };
+}
+
+describe("a trap of the core on the board", () => {
+  it("before the store is mounted, three times, ends in rescue: hello with the code, dump, and nothing else", () => {
+    const { talk, resets } = boot(trapping("start", atNormalStart));
+    expect(resets()).toBe(3);
+    const hello = talk.ask(Command.Hello);
+    expect([hello.get(Key.State), hello.get(Key.TrapCode)]).toEqual([State.Rescue, TRAP_UNREACHABLE]);
+    expect(() => talk.ask(Command.List)).toThrow("Rescue");
+    const dump = talk.ask(Command.Dump, [
+      [Key.Length, 64],
+      [Key.Region, 0],
+      [Key.Offset, 0],
+    ]);
+    expect((dump.get(Key.Data) as Uint8Array).length).toBe(64);
+    expect(board.faults.list).toEqual([]);
+  });
+
+  it("in a command resets once, mounts again, and hello tells the code", () => {
+    const { talk, resets } = boot(trapping("take", atMark));
+    expect(talk.ask(Command.Hello).get(Key.TrapCode)).toBe(0);
+    board.exchange(Uint8Array.of(MARK));
+    expect(resets()).toBe(1);
+    const hello = talk.reset().ask(Command.Hello);
+    expect([hello.get(Key.State), hello.get(Key.TrapCode)]).toEqual([State.Blank, TRAP_UNREACHABLE]);
+  });
+});
