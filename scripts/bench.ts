@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildProbe } from "../test/probe/build.js";
 import { type CryptoCost, measureCrypto, withModule } from "./bench/crypto.js";
+import { type CurveCost, measureCurves } from "./bench/curve.js";
 import { CAPACITY, measureStore, SIZES, type StoreResults } from "./bench/store.js";
 import { type Target, targets } from "./bench/targets.js";
 
@@ -37,11 +38,16 @@ const number = (value: number) =>
     minimumFractionDigits: Number.isInteger(value) ? 0 : 2,
   });
 
-function print(crypto: CryptoCost[], store: StoreResults, met: Target[]): void {
+function print(crypto: CryptoCost[], curves: CurveCost[], store: StoreResults, met: Target[]): void {
   table(
     "Cryptography, instructions (in the firmware's wasm3, waits and request taken off)",
     ["operation", "bytes", "instructions", "per byte"],
     crypto.map(({ operation, length, instructions, perByte }) => [operation, length, instructions, perByte]),
+  );
+  table(
+    "Curves, instructions (not used by the core yet)",
+    ["operation", "instructions"],
+    curves.map(({ operation, instructions }) => [operation, instructions]),
   );
   table(
     `Commands, instructions from the first byte of the request to rest (4 KB slots, capacity ${CAPACITY})`,
@@ -103,23 +109,27 @@ function print(crypto: CryptoCost[], store: StoreResults, met: Target[]): void {
 async function main(): Promise<number> {
   const built = (name: string) => readFileSync(join(root, "build", name));
   await buildProbe(root, "bench");
+  await buildProbe(root, "curve");
   const [core, elf] = [built("core.wasm"), built("ek-ra6m5.elf")];
   progress("cryptography");
   const crypto = measureCrypto(withModule(elf, core, built("bench.wasm")));
+  progress("curves");
+  const curves = measureCurves(withModule(elf, core, built("curve.wasm")));
   const store = measureStore(progress);
   progress("");
   if (!built("ek-ra6m5.elf").equals(elf))
     throw new Error("build/ek-ra6m5.elf changed meanwhile; run npm run bench again");
-  const met = targets(core.length, crypto, store);
+  const met = targets(core.length, crypto, curves, store);
   const result = {
     schemaVersion: SCHEMA_VERSION,
     core: identify(core),
     elf: identify(elf),
     crypto,
+    curves,
     store,
     targets: met,
   };
-  print(crypto, store, met);
+  print(crypto, curves, store, met);
   mkdirSync(join(root, "bench/results"), { recursive: true });
   writeFileSync(join(root, RESULTS), `${JSON.stringify(result, null, 2)}\n`);
   console.log(

@@ -1,5 +1,6 @@
 /** What the measurements are held against. */
 import type { CryptoCost } from "./crypto.js";
+import type { CurveCost } from "./curve.js";
 import type { StoreResults } from "./store.js";
 
 export interface Target {
@@ -11,6 +12,8 @@ export interface Target {
 
 const SEAL_PER_BYTE = 520; // instructions at 4 KB
 const SEAL_LENGTH = 4096;
+/** One use of a key. */
+const CURVE_LIMITS: Record<string, number> = { x25519: 20_000_000, sign: 20_000_000 };
 /** Boot: a fixed part, compiling the module, and reading the records' headers. */
 const BOOT_FIXED = 2_000_000;
 const BOOT_PER_WASM_BYTE = 230;
@@ -23,12 +26,16 @@ const LIST_LONG_TO_SHORT = 1.01;
 /** Finding one record may cost at most as much as listing them all: neither opens a seal, and find sends less. */
 const FIND_TO_LIST = 1;
 
-export function targets(coreBytes: number, crypto: CryptoCost[], store: StoreResults): Target[] {
+export function targets(coreBytes: number, crypto: CryptoCost[], curves: CurveCost[], store: StoreResults): Target[] {
   const found: Target[] = [];
   const atMost = (name: string, limit: number, value: number) =>
     found.push({ name, limit, value, met: value <= limit });
   const seal = crypto.find((one) => one.operation === "seal" && one.length === SEAL_LENGTH)!;
   atMost(`seal of ${SEAL_LENGTH} bytes, instructions per byte`, SEAL_PER_BYTE, seal.perByte);
+  for (const { operation, instructions } of curves) {
+    const limit = CURVE_LIMITS[operation];
+    if (limit !== undefined) atMost(`${operation}, instructions`, limit, instructions);
+  }
   for (const { records, boot } of store.fills) {
     const budget = BOOT_FIXED + BOOT_PER_WASM_BYTE * coreBytes + BOOT_PER_RECORD * records;
     atMost(`boot with ${records} records, instructions`, budget, boot);

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { type BitChoice, PowerCut, tears } from "../../board/virtual/supply.js";
 import { SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
 import { Key } from "../../firmware/defs/wire.js";
-import { type Bench, deviceTargets } from "../targets.js";
+import { type Bench, deviceTargets, engineTargets } from "../targets.js";
 import { ciphertexts, placesOf } from "./damage.js";
 import { body, evict, get, handle, hex, info, list, operationsAt, put, ready, replace, says } from "./help.js";
 
@@ -73,7 +73,9 @@ describe.each(deviceTargets)("destroy on $name", (kind) => {
     });
     target.close();
   });
+});
 
+describe.each(engineTargets)("destroy on $name", (kind) => {
   it.each<[string, BitChoice, string]>([
     ["its header", tears.none, "Ok"],
     ["no header", (index, count) => index * 100 < count, "NoSuchHandle"], // an erase begins at the low end

@@ -8,7 +8,7 @@ import { Twin } from "../model/twin.js";
 import { deviceTargets, repeat, seed } from "../targets.js";
 
 /** Steps on a slow device, fewer where records are large. */
-const SLOW_STEPS = [70, 50, 40, 30];
+const SLOW_STEPS = [70, 50, 40, 30, 40, 20];
 /** Few large slots, so that reclaim is all that ever happens. */
 const GEOMETRIES: SlotClass[][] = [
   [{ units: 32, blocks: 2 }],
@@ -23,6 +23,8 @@ const GEOMETRIES: SlotClass[][] = [
     { units: 30, blocks: 2 },
     { units: 64, blocks: 3 },
   ],
+  [{ units: 2, blocks: 2 }], // the smallest slots, as many as there may be
+  [{ units: 256, blocks: 3 }], // the largest, one in a block
 ];
 
 describe.each(deviceTargets)("a random life on $name", (kind) => {

@@ -2,7 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { HEADER_SIZE } from "../../firmware/defs/slot.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { deviceTargets, targets } from "../targets.js";
+import { deviceTargets, engineTargets, targets } from "../targets.js";
 import { changeSlots, flip, placesOf } from "./damage.js";
 import { evict, find, get, handle, handles, hex, list, put, ready, relabel, says, state, unchanged } from "./help.js";
 import { raw, rawPut } from "./raw.js";
@@ -76,7 +76,7 @@ describe.each(deviceTargets)("labels on $name that are not UTF-8", (kind) => {
   });
 });
 
-describe.each(deviceTargets)("a damaged label on $name", (kind) => {
+describe.each(engineTargets)("a damaged label on $name", (kind) => {
   it("counts as none: its record is listed without it, and can be evicted", () => {
     const target = ready(kind);
     const made = handle(put(target, { label: "gone" }));
