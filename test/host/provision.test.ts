@@ -154,7 +154,7 @@ describe("dryRun", () => {
 
   it("fills the small class first and goes on with a larger one", async () => {
     const { client } = setUp();
-    const text = '[[class]]\nsize = "32K"\nblocks = 6\n[[class]]\nsize = "16K"\nslots = 1\n' + ABC;
+    const text = `[[class]]\nsize = "32K"\nblocks = 6\n[[class]]\nsize = "16K"\nslots = 1\n${ABC}`;
     const { planned } = await dryRun(client, ...(await load(text)));
     expect(planned.map(({ slotClass }) => slotClass)).toEqual([1, 0, 0]);
   });
