@@ -168,10 +168,11 @@ async function checkFirmware(elf) {
   const bytes = readFileSync(elf);
   const listing = (...args) =>
     execFileSync("arm-none-eabi-objdump", ["-d", ...args, elf], { encoding: "utf8", maxBuffer: 1 << 28 });
+  const read = readElf(bytes);
   const complaints = [
-    ...outsideMemory(readElf(bytes)),
+    ...outsideMemory(read),
     ...missingTailCalls(listing("-j", ".text")),
-    ...ramReachesFlash(listing("-j", ".data")),
+    ...ramReachesFlash(listing("-j", ".data"), read.symbols),
     ...overBudget(measure(readFileSync("build/core.wasm"), bytes)),
   ];
   if (complaints.length > 0) throw new Error(`${elf} is refused:\n  ${complaints.join("\n  ")}`);

@@ -26,4 +26,4 @@ export function outsideMemory(elf: {
   segments: Segment[];
 }): string[];
 export function missingTailCalls(disassembly: string): string[];
-export function ramReachesFlash(disassembly: string): string[];
+export function ramReachesFlash(disassembly: string, symbols: Map<string, number>): string[];

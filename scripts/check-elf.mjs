@@ -68,6 +68,9 @@ export function outsideMemory({ sections, segments }) {
   return complaints;
 }
 
+/** Where code begins; smaller numbers in RAM functions are counts. */
+const VECTORS_END = 0x40;
+
 /** Functions of a disassembly (objdump -d): name -> lines. */
 function functions(disassembly) {
   const found = new Map();
@@ -85,7 +88,8 @@ export function missingTailCalls(disassembly) {
   for (const [name, lines] of functions(disassembly)) {
     if (!name.startsWith("op_")) continue;
     handlers++;
-    if (/\tblx\t(r\d+|ip|lr)/.test(lines) && !CALLING_HANDLERS.includes(name))
+    const calls = lines.match(/\tblx\t(?:r\d+|ip|lr)|\tbl\t[0-9a-f]+ <(?:RunCode|op_)/g)?.length ?? 0;
+    if (calls > (CALLING_HANDLERS.includes(name) ? 1 : 0))
       complaints.push(`${name} calls the next operation where it must jump to it`);
   }
   if (handlers < HANDLERS_LEAST)
@@ -93,9 +97,13 @@ export function missingTailCalls(disassembly) {
   return complaints;
 }
 
-/** Functions in RAM run while code flash cannot be read: no call and no constant of theirs may lead there. */
-export function ramReachesFlash(disassembly) {
+/** What runs while code flash cannot be read, or after it could not. */
+const IN_RAM = ["faci_program", "faci_erase", "faci_blank", "trap_reset"];
+
+/** Functions in RAM run while code flash cannot be read: no call, no jump through a register and no constant of theirs may lead there. */
+export function ramReachesFlash(disassembly, symbols) {
   const complaints = [];
+  for (const name of IN_RAM) if (!((symbols.get(name) ?? 0) >= RAM.start)) complaints.push(`${name} must run from RAM`);
   let inRam = 0;
   for (const part of disassembly.split(/\n(?=[0-9a-f]{8} <)/)) {
     const head = /^2[0-9a-f]{7} <([^>]+)>:\n/.exec(part);
@@ -104,6 +112,12 @@ export function ramReachesFlash(disassembly) {
     if (head[1].includes("veneer")) complaints.push(`${head[1]}: a function in RAM calls one in flash`);
     for (const [, target] of part.matchAll(/\tbl?x?(?:\.[nw])?\t([0-9a-f]+) </g))
       if (Number.parseInt(target, 16) < FLASH.end) complaints.push(`${head[1]} calls 0x${target} in flash`);
+    if (/\tblx\t(?:r\d+|ip)|\tbx\t(?!lr)/.test(part)) complaints.push(`${head[1]} jumps through a register`);
+    for (const [, word] of part.matchAll(/\t\.word\t0x([0-9a-f]{8})/g)) {
+      const value = Number.parseInt(word, 16);
+      if (value >= VECTORS_END && value < (symbols.get("__data_load") ?? FLASH.end))
+        complaints.push(`${head[1]} holds 0x${word}, a place in flash`);
+    }
   }
   if (inRam === 0) complaints.push("found no function in RAM");
   return complaints;

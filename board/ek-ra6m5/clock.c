@@ -42,7 +42,8 @@ static bool wait_for(uint8_t flag) {
   return false;
 }
 
-/* All peripherals and pins to the secure side, where this program runs. */
+/* Peripherals to the secure side, where this program runs; pins stay at the default, non-secure, which is what PWPR opens
+ * (FSP system.c). */
 static void claim_peripherals(void) {
   PRCR = PRCR_OPEN_SECURITY;
   for (uint32_t port = 0; port < PMSAR_PORTS; port++) PMSAR(port) = 0xFFFF;

@@ -19,6 +19,7 @@
 
 void entropy_start(void) {
   MSTPCRD &= ~MSTPCRD_AGT0;
+  (void)MSTPCRD; /* the module runs once this has been read back */
   AGTCR = 0x00;
   AGTMR2 = 0x00;
   AGTMR1 = AGTMR1_LOCO;

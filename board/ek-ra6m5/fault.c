@@ -35,6 +35,7 @@ __asm(".section .text.fault_guarded_copy, \"ax\"\n"
       ".size fault_guarded_copy, . - fault_guarded_copy\n"
       ".text\n");
 
+#define CFSR_PRECISERR (1u << 9)
 #define CFSR_STKOF (1u << 20)
 
 /* Not a guarded copy: keep number and place, then start again. */
@@ -53,6 +54,8 @@ __attribute__((naked)) void fault_handler(void) {
                  "ldr r0, [r3, #24]\n"
                  "tst r1, %0\n"
                  "bne 1f\n"
+                 "tst r1, %1\n" /* only a refused read is one: not an NMI, not an error of an earlier write */
+                 "beq 1f\n"
                  "ldr r12, =fault_guarded_copy\n"
                  "cmp r0, r12\n"
                  "blo 1f\n"
@@ -65,5 +68,6 @@ __attribute__((naked)) void fault_handler(void) {
                  "bx lr\n"
                  "1: ldr r2, =__stack_top\n"
                  "msr msp, r2\n"
-                 "b fault_reset\n" ::"i"(CFSR_STKOF));
+                 "b fault_reset\n" ::"i"(CFSR_STKOF),
+                 "i"(CFSR_PRECISERR));
 }

@@ -13,6 +13,7 @@
 #define PFS_P411 REG32(0x4008092Cu)
 #define PFS_SCI_EVEN 0x04000000u /* PSEL 4: SCI0, 2, 4, 6, 8 */
 #define PFS_PERIPHERAL 0x00010000u
+#define PFS_PULL_UP 0x00000010u
 
 #define SCI0 0x40118000u
 #define SMR REG8(SCI0 + 0x00)
@@ -40,6 +41,7 @@
 
 void sci_start(void) {
   MSTPCRB &= ~MSTPCRB_SCI0;
+  (void)MSTPCRB; /* the module runs once this has been read back */
   SCR = 0;
   FCR = FCR_FIFO | FCR_RESET;
   FCR = FCR_FIFO;
@@ -53,8 +55,8 @@ void sci_start(void) {
 
   PWPR = 0x00;
   PWPR = 0x40;
-  PFS_P410 = PFS_SCI_EVEN; /* function first, then hand the pin over */
-  PFS_P410 = PFS_SCI_EVEN | PFS_PERIPHERAL;
+  PFS_P410 = PFS_SCI_EVEN | PFS_PULL_UP; /* function first, then hand the pin over; no noise when nothing is plugged in */
+  PFS_P410 = PFS_SCI_EVEN | PFS_PULL_UP | PFS_PERIPHERAL;
   PFS_P411 = PFS_SCI_EVEN;
   PFS_P411 = PFS_SCI_EVEN | PFS_PERIPHERAL;
   PWPR = 0x00;

@@ -5,6 +5,7 @@
 #include "reg.h"
 #include "trap.h"
 
+#define VTOR REG32(0xE000ED08u)
 #define CPACR REG32(0xE000ED88u)
 #define CPACR_FPU (0xFu << 20)
 
@@ -14,6 +15,7 @@ int main(void);
 
 void reset_handler(void) {
   __asm volatile("msr msplim, %0" ::"r"(__stack_limit));
+  VTOR = 0; /* where .vectors is linked; Armv8-M leaves the reset value to the chip */
   CPACR |= CPACR_FPU;
   __asm volatile("dsb\n isb");
 

@@ -1,5 +1,5 @@
 /* Microseconds since power-up, from DWT CYCCNT. Armv8-M ARM (DDI 0553) D1.2.62 (DEMCR), D1.2.70 (DWT_CTRL, DWT_CYCCNT).
- * The 32-bit counter is extended at each call, which main makes far more often than every 22 s. */
+ * The 32-bit counter is extended at each call, which main and every erase make far more often than every 22 s. */
 #include "contract.h"
 #include "timer.h"
 

@@ -56,7 +56,7 @@ bool trap_starting(uint32_t *code) {
   if (RSTSR1 & RSTSR1_WDTRF) {
     record_failure(TRAP_WATCHDOG);
     PRCR = PRCR_OPEN_PRC1;
-    RSTSR1 = (uint16_t)~RSTSR1_WDTRF;
+    RSTSR1 = RSTSR1 & (uint16_t)~RSTSR1_WDTRF;
     PRCR = PRCR_CLOSE;
   }
   bool rescue = record.failed >= STARTS_MAX;

@@ -41,18 +41,39 @@ describe("missingTailCalls", () => {
   });
 });
 
+const inRam = new Map(
+  ["faci_program", "faci_erase", "faci_blank", "trap_reset", "__data_load"].map((name) => [
+    name,
+    name === "__data_load" ? 0x10000 : 0x20002000,
+  ]),
+);
+
 describe("ramReachesFlash", () => {
   it("refuses a veneer, which only a call into flash needs", () => {
     const bad = "20002000 <faci_erase>:\n20002000:\tbd10      \tpop\t{r4, pc}\n\n20002010 <__memset_veneer>:\n";
-    expect(ramReachesFlash(bad)).toEqual(["__memset_veneer: a function in RAM calls one in flash"]);
+    expect(ramReachesFlash(bad, inRam)).toEqual(["__memset_veneer: a function in RAM calls one in flash"]);
+  });
+
+  it("refuses a jump through a register, and a constant that is a place in flash", () => {
+    const bad = "20002000 <faci_erase>:\n20002000:\t4798      \tblx\tr3\n20002004:\t00001234 \t.word\t0x00001234\n";
+    expect(ramReachesFlash(bad, inRam)).toEqual([
+      "faci_erase jumps through a register",
+      "faci_erase holds 0x00001234, a place in flash",
+    ]);
+  });
+
+  it("refuses a driver that was linked into flash", () => {
+    const moved = new Map([...inRam, ["faci_erase", 0x50]]);
+    const fine = "20002000 <faci_program>:\n20002000:\t4770      \tbx\tlr\n";
+    expect(ramReachesFlash(fine, moved)).toEqual(["faci_erase must run from RAM"]);
   });
 
   it("refuses a listing without functions in RAM", () => {
-    expect(ramReachesFlash("00001000 <main>:\n")).toEqual(["found no function in RAM"]);
+    expect(ramReachesFlash("00001000 <main>:\n", inRam)).toEqual(["found no function in RAM"]);
   });
 
   it("finds nothing in the built firmware", () => {
-    expect(ramReachesFlash(disassembly(".data"))).toEqual([]);
+    expect(ramReachesFlash(disassembly(".data"), readElf(readFileSync(built)).symbols)).toEqual([]);
   });
 });
 
