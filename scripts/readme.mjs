@@ -57,7 +57,7 @@ async function board() {
   });
   child.stdin.write("quit\n");
   await new Promise((resolve) => child.on("close", resolve));
-  return { board: `$ npx mbs board run --flash board.img --tcp ${PORT}\n${started}`, host: lines.join("\n") };
+  return { board: `$ mbs board run --flash board.img --tcp ${PORT}\n${started}`, host: lines.join("\n") };
 }
 
 function replaceBlock(text, name, content) {

@@ -1,7 +1,18 @@
 /** Flash contents that outlive the process: slot region, data flash, what is known of each unit, unique id. Not the firmware,
  *  which always comes from the ELF. Little-endian: header, the two media, SHA-256 of everything before it. */
 import { createHash, randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, rmSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import type { NorImage } from "./nor.js";
 
 export interface FlashImage {
@@ -39,9 +50,40 @@ const DIGEST = 32;
 /** Stands for "fresh noise" where cells in flight have no bytes to become. */
 const NO_BYTES = 0xffffffff;
 
+/** Takes a flash file for this process alone. @returns what gives it back. @throws BadFlashFile when another board has it */
+export function lockFlash(path: string): () => void {
+  const lock = `${path}.lock`;
+  for (;;) {
+    try {
+      writeFileSync(lock, `${process.pid}\n`, { flag: "wx", mode: 0o600 });
+      return () => rmSync(lock, { force: true });
+    } catch (error) {
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code !== "EEXIST")
+        throw new BadFlashFile(`Cannot write beside ${path}: ${message}. The board was not started`);
+      const holder = Number.parseInt(readFileSync(lock, "utf8"), 10);
+      if (isRunning(holder))
+        throw new BadFlashFile(
+          `${path} is in use by the board with pid ${holder}; quit that one, or name another file`,
+        );
+      rmSync(lock, { force: true }); // left behind by a board that was killed
+    }
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "EPERM";
+  }
+}
+
 /** Reads a flash file. @returns undefined when there is none yet. @throws BadFlashFile */
 export function loadFlash(path: string, slots: MediumShape, data: MediumShape): FlashImage | undefined {
   if (!existsSync(path)) return undefined;
+  if (!statSync(path).isFile()) throw new BadFlashFile(`${path} is not a file. It was not changed; name another one`);
   const file = readFileSync(path);
   const refuse = (what: string): never => {
     throw new BadFlashFile(`${path} is no flash file for this board: ${what}. It was not changed; name another file`);

@@ -1,10 +1,11 @@
 /** `mbs board run`: the virtual board in the foreground, with a log for people and a monitor on stdin. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { type BoardEvent, VirtualBoard } from "./board.js";
 import { describeFault } from "./faults.js";
+import { lockFlash } from "./flashfile.js";
 import { tears } from "./nor.js";
 import type { Switch } from "./ports.js";
 import { hostRandom } from "./prng.js";
@@ -60,6 +61,19 @@ export async function runBoard(options: RunOptions): Promise<number> {
   return session.exitCode;
 }
 
+/** Whether reading the terminal would stop this process: it is not in the terminal's foreground. */
+function inBackground(): boolean {
+  if (!process.stdin.isTTY) return false;
+  try {
+    const fields = readFileSync("/proc/self/stat", "utf8")
+      .replace(/^.*\) /, "")
+      .split(" "); // state ppid pgrp session tty tpgid
+    return fields[2] !== fields[5];
+  } catch {
+    return false;
+  }
+}
+
 class Session {
   readonly done: Promise<void>;
   exitCode = 0;
@@ -70,6 +84,10 @@ class Session {
   #tcp: TcpUart | undefined;
   #pty: PtyUart | undefined;
   #saving: NodeJS.Timeout | undefined;
+  /** Flash operations that the file holds. */
+  #saved = 0;
+  /** The file was written once. */
+  #written = false;
   #framesIn = 0;
   #framesOut = 0;
   readonly #undo: (() => void)[] = [];
@@ -81,11 +99,18 @@ class Session {
       this.#fail = reject;
     });
     const { flash, seed } = options;
-    this.#board = VirtualBoard.create({
-      elf: options.elf ?? join(packageRoot(), "build", "ek-ra6m5.elf"),
-      ...(flash !== undefined && { flash }),
-      ...(seed !== undefined && { seed }),
-    });
+    const unlock = flash === undefined ? () => {} : lockFlash(flash);
+    try {
+      this.#board = VirtualBoard.create({
+        elf: options.elf ?? join(packageRoot(), "build", "ek-ra6m5.elf"),
+        ...(flash !== undefined && { flash }),
+        ...(seed !== undefined && { seed }),
+      });
+    } catch (error) {
+      unlock();
+      throw error;
+    }
+    this.#undo.push(unlock);
   }
 
   async open(): Promise<void> {
@@ -105,6 +130,7 @@ class Session {
         refused: () => this.#log("another client was sent away: one at a time"),
       });
     }
+    if (board.flash.file !== undefined) this.#writeFirst(board.flash.file);
     this.#introduce();
     this.#listenToPeople();
     board.powerOn();
@@ -116,12 +142,12 @@ class Session {
   }
 
   async close(): Promise<void> {
-    for (const undo of this.#undo) undo();
     const board = this.#board;
     board.stop();
     board.powerOff();
     clearTimeout(this.#saving);
-    this.#save();
+    if (this.#written) this.#save();
+    for (const undo of this.#undo) undo();
     this.#pty?.close();
     await this.#tcp?.close();
     board.close();
@@ -153,6 +179,10 @@ class Session {
     this.#undo.push(() => signal?.removeEventListener("abort", quit));
     const input = this.options.input === undefined ? process.stdin : this.options.input;
     if (input === null) return;
+    if (input === process.stdin && inBackground()) {
+      this.#log("in the background: no monitor commands; kill ends it");
+      return;
+    }
     const lines = createInterface({ input });
     lines.on("line", (line) => this.#command(line.trim().toLowerCase().split(/\s+/)));
     lines.on("SIGINT", quit);
@@ -237,7 +267,10 @@ class Session {
     this.#board.feed(bytes);
   }
 
+  /** What was answered must be durable, here too: the file is written before the answer leaves, or the answer does not. */
   #send(bytes: Buffer): void {
+    const board = this.#board;
+    if (board.flash.file !== undefined && board.supply.operations !== this.#saved && !this.#save()) return;
     this.#framesOut += frameEnds(bytes);
     this.#tcp?.send(bytes);
     this.#pty?.send(bytes);
@@ -253,13 +286,30 @@ class Session {
     this.#saving = setTimeout(() => this.#save(), SAVE_AFTER_MS);
   }
 
-  #save(): void {
+  /** The file must be there before anything is promised. @throws Error with a message for people */
+  #writeFirst(file: string): void {
     try {
       this.#board.save();
+      this.#written = true;
+    } catch (error) {
+      throw new Error(`Cannot write ${file}: ${(error as Error).message}. The board was not started.`);
+    }
+  }
+
+  /** @returns whether the file holds everything now */
+  #save(): boolean {
+    clearTimeout(this.#saving);
+    try {
+      this.#board.save();
+      this.#saved = this.#board.supply.operations;
       this.exitCode = 0;
+      return true;
     } catch (error) {
       this.exitCode = 1;
-      this.#log(`the flash file was not written: ${error instanceof Error ? error.message : String(error)}`);
+      this.#log(
+        `mbs: the flash file was not written: ${(error as Error).message}; the board stays silent until it can be`,
+      );
+      return false;
     }
   }
 
