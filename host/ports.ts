@@ -1,7 +1,7 @@
 /** Which port to talk to, and how one is written: tcp:HOST:PORT, or the path of a serial port. Order: --port, MBS_PORT, config, the only one found. */
 import { readdir } from "node:fs/promises";
 import { isIP } from "node:net";
-import { UsageError } from "./client/errors.js";
+import { DisconnectedError, UsageError } from "./client/errors.js";
 import { openSerial } from "./client/serial.js";
 import { openTcp } from "./client/tcp.js";
 import type { Transport } from "./client/transport.js";
@@ -34,7 +34,7 @@ export function parsePort(text: string): Port {
   throw new UsageError(`Port: ${EXPECTED}; got "${text}".`);
 }
 
-/** @throws UsageError when no port is named and not exactly one device is found */
+/** @throws when no port is named: DisconnectedError if no device is found, UsageError if several are */
 export async function choosePort(sources: PortSources): Promise<Port> {
   if (sources.option !== undefined) return parsePort(sources.option);
   if (sources.environment) {
@@ -47,11 +47,9 @@ export async function choosePort(sources: PortSources): Promise<Port> {
   if (sources.config !== undefined) return parsePort(sources.config);
   const found = await (sources.list ?? listPorts)();
   if (found.length === 1) return { kind: "serial", path: found[0]! };
-  const what = found.length === 0 ? "No device was found." : `${found.length} devices were found: ${found.join(", ")}.`;
-  throw new UsageError(
-    what,
-    "Name one: --port PORT, MBS_PORT, or `mbs config set port PORT`. Without a board: `mbs board run`.",
-  );
+  const hint = "Name one: --port PORT, MBS_PORT, or `mbs config set port PORT`. Without a board: `mbs board run`.";
+  if (found.length === 0) throw new DisconnectedError("closed", "No device was found.", hint);
+  throw new UsageError(`${found.length} devices were found: ${found.join(", ")}.`, hint);
 }
 
 /** Opens a port. @param remote lets TCP leave this computer: nothing on the link is encrypted

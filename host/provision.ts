@@ -17,6 +17,7 @@ import type { Entry } from "./client/answers.js";
 import type { Client } from "./client/client.js";
 import { DeviceError, FileError, ProtocolError } from "./client/errors.js";
 import type { Geometry } from "./client/requests.js";
+import { UNCHANGED } from "./client/status-text.js";
 import { readCredential } from "./credentials/detect.js";
 import type { Passphrase } from "./credentials/format.js";
 import { capacity, type Manifest, type ManifestCredential } from "./manifest.js";
@@ -160,7 +161,7 @@ function checkManifest(state: State, digest: Uint8Array, manifest: Manifest): vo
 }
 
 /** Provisions a device, goes on with what an interrupted run left, or adds to a finished device what the same manifest has more.
- *  @param progress is called after each credential. @throws DeviceError that names the credential */
+ *  @param progress is called after each credential. @throws DeviceError that names the credential and how many were put before it */
 export async function provision(
   client: Client,
   manifest: Manifest,
@@ -175,7 +176,9 @@ export async function provision(
   const known = new Set((await client.list()).map(({ handle }) => Buffer.from(handle).toString("hex")));
   const done: Done[] = [];
   for (const credential of credentials) {
-    const { handle } = await putCredential(client, instance, credential);
+    const { handle } = await putCredential(client, instance, credential).catch((error) => {
+      throw error instanceof DeviceError ? explain(error, credential.name, done.length, credentials.length) : error;
+    });
     done.push({ credential, handle, isNew: !known.has(Buffer.from(handle).toString("hex")) });
     progress(done.at(-1)!, done.length);
   }
@@ -188,23 +191,26 @@ async function putCredential(
   instance: Uint8Array,
   credential: Loaded,
 ): Promise<{ handle: Uint8Array }> {
-  const { body, label, usage, tier, name } = credential;
-  try {
-    return await client.put({
-      body,
-      ...(label !== undefined && { label }),
-      usage,
-      tier,
-      policy: makePolicy(credential),
-      token: credentialToken(instance, credential),
-    });
-  } catch (error) {
-    if (!(error instanceof DeviceError)) throw error;
-    const changed =
-      "The device holds a record of this name with other content or attributes: `mbs replace` changes it, a raised `revision` puts another one beside it.";
-    throw new DeviceError(error.status, error.detail, {
-      about: name,
-      hint: error.status === Status.TokenReused ? changed : error.hint,
-    });
-  }
+  const { body, label, usage, tier } = credential;
+  return client.put({
+    body,
+    ...(label !== undefined && { label }),
+    usage,
+    tier,
+    policy: makePolicy(credential),
+    token: credentialToken(instance, credential),
+  });
+}
+
+/** The refusal of one credential, told about the run: the put changed nothing, the run may have.
+ *  @param count credentials of the run before it; later ones may be there since an earlier run */
+function explain(error: DeviceError, name: string, count: number, total: number): DeviceError {
+  const reused = error.status === Status.TokenReused;
+  const what = reused
+    ? "the device already holds this credential with other content or attributes."
+    : error.message.replace(` ${UNCHANGED}`, "");
+  return new DeviceError(error.status, error.detail, {
+    message: `${name}: ${what} At least ${count} of ${total} credentials are on the device now.`,
+    hint: reused ? "Use `mbs replace`, or raise its `revision`." : error.hint,
+  });
 }

@@ -1,6 +1,6 @@
 /** What every command works with: the options that all have, the client, and the two forms of every result. */
 import { Client } from "../client/client.js";
-import { UsageError } from "../client/errors.js";
+import { DeclinedError, UsageError } from "../client/errors.js";
 import { configDirectory, readConfig } from "../config.js";
 import { choosePort, openPort } from "../ports.js";
 import { INTERRUPTED_EXIT, type Io } from "./io.js";
@@ -41,6 +41,11 @@ export class Context {
     else if (lines.length > 0) this.io.stdout.write(`${lines.join("\n")}\n`);
   }
 
+  /** A line for people that is no part of the result, such as why there is none. */
+  note(line: string): void {
+    if (!this.json) this.io.stderr.write(`${line}\n`);
+  }
+
   /** A line about what is going on, for a person who waits at a terminal. */
   progress(line: string): void {
     if (this.io.stderr.isTTY && !this.json) this.io.stderr.write(`${printable(line)}\n`);
@@ -77,12 +82,12 @@ export class Context {
     }
   }
 
-  /** Asks before something that cannot be undone. @throws UsageError when the answer is no, or nobody can be asked */
+  /** Asks before something that cannot be undone. @throws DeclinedError when the answer is no, UsageError when nobody can be asked */
   async confirm(question: string): Promise<void> {
     if (this.globals.yes) return;
     if (!this.io.stdin.isTTY)
       throw new UsageError(`${question} Nobody is there to answer.`, "Say --yes to do it without asking.");
     const answer = await ask(this.io, `${printable(question)} [y/N] `, false);
-    if (!/^y(es)?$/i.test(answer.trim())) throw new UsageError("Nothing was changed.");
+    if (!/^y(es)?$/i.test(answer.trim())) throw new DeclinedError("Nothing was changed.");
   }
 }

@@ -4,7 +4,7 @@ import { Region } from "../../firmware/defs/boundary.js";
 import { CUSTODY_SIZE, DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
 import { UsageError } from "../client/errors.js";
 import type { Context } from "./context.js";
-import { writeOutput } from "./files.js";
+import { refuseExisting, writeOutput } from "./files.js";
 import { integer } from "./parse.js";
 
 const STEP = 4096; // most bytes that one request brings, SPEC.md §9
@@ -38,6 +38,8 @@ export function addDump(program: Command, context: () => Context): void {
         throw new UsageError(`${name} can be read from ${from} up to ${to}; got offset ${offset}, length ${length}.`);
       if (options.output === undefined && context().io.stdout.isTTY)
         throw new UsageError("A dump is binary.", "Say -o FILE, or send it into a pipe.");
+      const { output, force } = options;
+      if (output !== undefined && !force) await refuseExisting(output);
       const bytes = await context().withClient(async (client) => {
         const chunks: Uint8Array[] = [];
         for (let at = 0; at < length; at += STEP) {
@@ -46,7 +48,6 @@ export function addDump(program: Command, context: () => Context): void {
         }
         return Buffer.concat(chunks);
       });
-      const { output, force } = options;
       if (output === undefined) context().io.stdout.write(bytes);
       else {
         await writeOutput(output, bytes, force);

@@ -1,6 +1,6 @@
 /** Files of the user: what is read whole, and what is written for the user alone. */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
+import { type FileHandle, lstat, open, readFile, rename, rm } from "node:fs/promises";
 import { FileError, UsageError } from "../client/errors.js";
 import type { Source } from "../credentials/format.js";
 import type { Io } from "./io.js";
@@ -36,7 +36,7 @@ export async function writeOutput(path: string, bytes: Uint8Array, force: boolea
     file = await open(target, "wx", 0o600);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") return cannot("write", path, error as Error);
-    throw new FileError(`${path} exists already and was left as it is.`, "Choose another name, or say --force.");
+    throw exists(path);
   }
   try {
     await file.writeFile(bytes);
@@ -48,6 +48,15 @@ export async function writeOutput(path: string, bytes: Uint8Array, force: boolea
     await rm(target, { force: true });
     return cannot("write", path, error as Error);
   }
+}
+
+/** Says early what `writeOutput` without force would say at the end. @throws FileError when something has the name */
+export async function refuseExisting(path: string): Promise<void> {
+  if ((await lstat(path).catch(() => undefined)) !== undefined) throw exists(path);
+}
+
+function exists(path: string): FileError {
+  return new FileError(`${path} exists already and was left as it is.`, "Choose another name, or say --force.");
 }
 
 function cannot(what: "read" | "write", path: string, cause: Error): never {

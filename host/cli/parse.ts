@@ -1,4 +1,4 @@
-/** Numbers in arguments. */
+/** Values in arguments. */
 import { UsageError } from "../client/errors.js";
 
 /** @param max the largest that is taken. @throws UsageError that names the argument */
@@ -6,4 +6,10 @@ export function integer(name: string, text: string, max = 0xffffffff): number {
   const value = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN;
   if (!(value <= max)) throw new UsageError(`${name}: expected an integer from 0 to ${max}; got "${text}".`);
   return value;
+}
+
+/** @throws UsageError for an empty --label; one that is left out is fine */
+export function checkLabel(label: string | undefined): void {
+  if (label === "")
+    throw new UsageError("--label: expected a name; got an empty one.", "Leave --label out for no label.");
 }

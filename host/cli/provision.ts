@@ -58,8 +58,10 @@ async function plan(context: Context, manifest: Manifest, credentials: readonly 
 
 async function carryOut(context: Context, manifest: Manifest, credentials: readonly Loaded[]): Promise<void> {
   const total = credentials.length;
-  const keeps = (count: number) =>
-    `The device keeps ${count} of ${total} credentials; the same command goes on from there.`;
+  const keeps = (count: number) => {
+    const next = count < total ? "; the next one was under way and may be there too" : "";
+    return `The device keeps at least ${count} of ${total} credentials${next}. The same command goes on from there.`;
+  };
   context.kept = keeps(0);
   const { instance, done } = await context.withClient((client) =>
     provision(client, manifest, credentials, ({ credential, isNew }, count) => {

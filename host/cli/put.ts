@@ -9,7 +9,7 @@ import { firstLine } from "../provision.js";
 import { encodeParts } from "../record.js";
 import type { Context } from "./context.js";
 import { readInput } from "./files.js";
-import { integer } from "./parse.js";
+import { checkLabel, integer } from "./parse.js";
 import { ask } from "./prompt.js";
 import { resolveHandle } from "./target.js";
 
@@ -38,12 +38,13 @@ export function addPut(program: Command, context: () => Context): void {
     .option("--class <NUMBER>", "slot class (default: the smallest that holds it)")
     .addHelpText("after", PUT_EXAMPLES)
     .action(async (files: string[], options: PutOptions) => {
+      const { label } = options;
+      checkLabel(label);
       const policy = makePolicy({ exportable: options.exportable, presence: PRESENCES.number(options.presence) });
       const tier = TIERS.number(options.tier);
       const wanted = options.usage === undefined ? undefined : USAGES.number(options.usage);
       const slotClass = options.class === undefined ? undefined : integer("--class", options.class, 3);
       const credential = await readFiles(context(), files, options);
-      const { label } = options;
       context().kept = "The record may have been put; `mbs list` shows it.";
       const { handle, sequence } = await context().withClient((client) =>
         client.put({

@@ -7,7 +7,7 @@ import type { FindRequest } from "../client/requests.js";
 import { ALGORITHMS, CUSTODIES, KINDS, ORIGINS, STATES, TIERS, USAGES } from "../names.js";
 import { packageCore } from "../package.js";
 import type { Context } from "./context.js";
-import { integer } from "./parse.js";
+import { checkLabel, integer } from "./parse.js";
 import { ENTRY_ALIGN, ENTRY_HEADINGS, entryJson, entryRows, policyText } from "./present.js";
 import { pairs, table } from "./table.js";
 import { resolveHandle } from "./target.js";
@@ -26,7 +26,9 @@ export function addQueries(program: Command, context: () => Context): void {
   program
     .command("list")
     .description("all records, oldest first")
-    .action(async () => printListing(context(), await context().withClient((client) => client.listing())));
+    .action(async () =>
+      printListing(context(), await context().withClient((client) => client.listing()), "No records."),
+    );
 
   program
     .command("find")
@@ -40,7 +42,7 @@ export function addQueries(program: Command, context: () => Context): void {
     .addHelpText("after", "\nExamples:\n  mbs find --prefix tls/ --usage raw\n  mbs find --epoch 3..5 --json")
     .action(async (options: FindOptions) => {
       const what = readFind(options);
-      printListing(context(), await context().withClient((client) => client.listing(what)));
+      printListing(context(), await context().withClient((client) => client.listing(what)), "No record matches.");
     });
 
   program
@@ -89,6 +91,7 @@ function readFind(options: FindOptions): FindRequest {
   if (Object.keys(options).length === 0)
     throw new UsageError("Say what to find.", "`mbs list` shows everything; `mbs find --help` what can be said.");
   const { label, prefix, usage, tier, origin, epoch } = options;
+  checkLabel(label);
   return {
     ...(label !== undefined && { label }),
     ...(prefix !== undefined && { labelPrefix: prefix }),
@@ -105,10 +108,12 @@ function readEpochs(text: string): Pick<FindRequest, "epochMin" | "epochMax"> {
   return { ...(min && { epochMin: integer("--epoch", min) }), ...(max && { epochMax: integer("--epoch", max) }) };
 }
 
-function printListing(context: Context, { entries, corrupt }: Listing): void {
+/** @param none said when there is nothing to print */
+function printListing(context: Context, { entries, corrupt }: Listing, none: string): void {
   const json = entries.map((entry) => ({ ...entryJson(entry), parts: entry.parts }));
   if (corrupt > 0)
     context.warn(`${corrupt} records do not verify and are not shown; \`mbs info\` and \`mbs dump\` look closer.`);
+  if (entries.length === 0) context.note(none);
   context.result(
     { entries: json, corrupt },
     entries.length === 0 ? [] : table(ENTRY_HEADINGS, entryRows(entries), ENTRY_ALIGN),

@@ -1,6 +1,6 @@
-/** Everything that can go wrong on the host, in six classes. Each message says what happened and what changed, `hint` what to do next. */
+/** Everything that can go wrong on the host, in seven classes. Each message says what happened and what changed, `hint` what to do next. */
 import { Status } from "../../firmware/defs/status.js";
-import { STATUS_TEXT } from "./status-text.js";
+import { DETAIL_TEXT, STATUS_TEXT } from "./status-text.js";
 
 /** Base of all of ours. `code` is the class for programs, `exitCode` what the command line ends with. */
 export abstract class MbsError extends Error {
@@ -19,17 +19,23 @@ export abstract class MbsError extends Error {
 export class DeviceError extends MbsError {
   readonly code = "device";
 
-  /** @param more `about` names what the request was for; `hint` replaces the general advice. */
+  /** @param more `message` and `hint` replace the general sentence and advice. */
   constructor(
     readonly status: Status,
     readonly detail?: number,
-    more: { about?: string; hint?: string } = {},
+    more: { message?: string; hint?: string } = {},
   ) {
     const [sentence, hint] = STATUS_TEXT[status] ?? UNKNOWN;
-    const text = detail === undefined ? sentence : `${sentence} Detail: ${detail}.`;
-    super(more.about === undefined ? text : `${more.about}: ${text}`, more.hint ?? hint);
+    super(more.message ?? withDetail(status, sentence, detail), more.hint ?? hint);
     this.name = Status[status] ?? `Status${status}`;
   }
+}
+
+/** Says the detail at the end of the first sentence where the status gives it a meaning, and as a bare number elsewhere. */
+function withDetail(status: Status, text: string, detail: number | undefined): string {
+  if (detail === undefined) return text;
+  const meaning = DETAIL_TEXT[status]?.(detail);
+  return meaning === undefined ? `${text} Detail: ${detail}.` : text.replace(".", () => `${meaning}.`);
 }
 
 const UNKNOWN = [
@@ -57,6 +63,11 @@ export class DisconnectedError extends MbsError {
 export class UsageError extends MbsError {
   readonly code = "usage";
   override readonly exitCode = 2;
+}
+
+/** The person at the terminal answered no. Nothing was sent. */
+export class DeclinedError extends MbsError {
+  readonly code = "declined";
 }
 
 /** No record has the handle or label that was named. Nothing changed. */

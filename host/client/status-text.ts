@@ -1,7 +1,9 @@
 /** One plain sentence and one piece of advice for each Status. What each means: firmware/defs/status.ts. */
 import { Status } from "../../firmware/defs/status.js";
+import { Key } from "../../firmware/defs/wire.js";
 
-const UNCHANGED = "Nothing changed.";
+/** Ends the sentence of every refusal that changed nothing. */
+export const UNCHANGED = "Nothing changed.";
 
 /** [what happened and what changed, what to do next] */
 export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = {
@@ -19,7 +21,7 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
     "Flash a newer firmware, or use an older mbs.",
   ],
   [Status.TooLarge]: [
-    `The record is larger than the slots; the detail is the largest body in bytes. ${UNCHANGED}`,
+    `The record is larger than the slots. ${UNCHANGED}`,
     "Store less, or choose a class with larger slots (`mbs info` lists them).",
   ],
   [Status.BadLabel]: [`The label is longer than 48 bytes or not UTF-8. ${UNCHANGED}`, "Choose a shorter label."],
@@ -28,8 +30,8 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
     "Use a new token for a new request.",
   ],
   [Status.BadArgument]: [
-    `A value is outside its range; the detail is the key of the message. ${UNCHANGED}`,
-    "Correct the value; firmware/defs/wire.ts names the keys.",
+    `A value is outside its range. ${UNCHANGED}`,
+    "Correct the value; firmware/defs/wire.ts lists the fields.",
   ],
   [Status.BadRecord]: [
     `The body is not a sequence of well-formed parts. ${UNCHANGED}`,
@@ -40,13 +42,10 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
     "Use it on the device; only a record that was put with --exportable can be read back.",
   ],
   [Status.BadGeometry]: [
-    `The slot classes do not fit the medium; the detail is the number of the class, from 0. ${UNCHANGED}`,
+    `The slot classes do not fit the medium. ${UNCHANGED}`,
     "Correct the [[class]] tables of the manifest.",
   ],
-  [Status.EpochBack]: [
-    `The creation epoch never goes back; the detail is the present one. ${UNCHANGED}`,
-    "Name that epoch or a later one.",
-  ],
+  [Status.EpochBack]: [`The creation epoch never goes back. ${UNCHANGED}`, "Name that epoch or a later one."],
   [Status.PresenceRequired]: [
     `The record asks for a touch, and this firmware cannot wait for one. ${UNCHANGED}`,
     "Flash a firmware that can, or put the record with --presence never.",
@@ -91,14 +90,23 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
   ],
   [Status.Corrupt]: [
     "The record does not verify; it was not given out and not changed.",
-    "Restore it from where it came; `mbs info` counts such records.",
+    "Restore it from where it came: `mbs replace` gives it new content, `mbs evict` removes it.",
   ],
   [Status.CustodyDamaged]: [
     `Custody or the journal cannot be read; the root key was not replaced. ${UNCHANGED}`,
     "Keep a `mbs dump`; only a reset makes the device usable again.",
   ],
   [Status.WrongVersion]: [
-    `The flash was written in another format version, which is the detail. ${UNCHANGED}`,
+    `The flash was written in another format version. ${UNCHANGED}`,
     "Flash the firmware that wrote it.",
   ],
+};
+
+/** What the number that comes with a status means, as an end of the sentence. */
+export const DETAIL_TEXT: Readonly<Partial<Record<Status, (detail: number) => string>>> = {
+  [Status.TooLarge]: (bytes) => `; the largest body that fits has ${bytes} bytes`,
+  [Status.BadArgument]: (key) => ` (field ${Key[key] ?? key})`,
+  [Status.BadGeometry]: (index) => ` (class ${index}, counted from 0)`,
+  [Status.EpochBack]: (epoch) => `; the present epoch is ${epoch}`,
+  [Status.WrongVersion]: (version) => ` (version ${version})`,
 };

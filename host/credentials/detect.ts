@@ -55,6 +55,8 @@ export async function readCredential(
   const keys = parts.filter((part) => part.secret && part.kind !== PartKind.Opaque);
   if (chain !== undefined && keys.length === 1)
     checkLeaf(chain, secretKey(keys), sources.map(({ name }) => name).join(", "));
+  // a chain says what its key is for, wherever it stands
+  if (chain !== undefined && keys.length > 0) usage = Usage.Certificate;
   return { parts, usage: usage ?? Usage.Opaque };
 }
 

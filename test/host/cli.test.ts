@@ -107,6 +107,7 @@ describe("mbs put and get", () => {
     );
     expect(await ok(["get", "tls", "--as", "pkcs8"])).toBe(readFileSync(path("leaf.key"), "utf8"));
     expect(await ok(["show", "tls"])).toContain("certificate chain");
+    expect(JSON.parse(await ok(["show", "tls", "--json"])).usage).toBe("certificate");
   });
 
   it("takes a secret from stdin, and gives the same bytes into a pipe", async () => {
@@ -158,6 +159,7 @@ describe("mbs put and get", () => {
       ["--presence", "x"],
       ["--format", "x"],
       ["--class", "9"],
+      ["--label", ""],
       ["--nonsense"],
     ]) {
       expect(await mbs(["put", path("secret.txt"), ...wrong], { env }), wrong.join(" ")).toMatchObject({ exitCode: 2 });
@@ -216,7 +218,8 @@ describe("naming a record", () => {
     expect(await found("--epoch", "2..")).toEqual(["a/2"]);
     expect(await found("--epoch", "..4")).toEqual(["a/1"]);
     expect(await found("--epoch", "5")).toEqual(["a/2"]);
-    for (const wrong of [["find"], ["find", "--epoch", "x"], ["find", "--epoch", ".."]])
+    expect(await mbs(["find", "--label", "none"])).toMatchObject({ exitCode: 0, out: "", err: "No record matches.\n" });
+    for (const wrong of [["find"], ["find", "--label", ""], ["find", "--epoch", "x"], ["find", "--epoch", ".."]])
       expect((await mbs(wrong)).exitCode).toBe(2);
   });
 });
@@ -229,7 +232,7 @@ describe("what cannot be undone", () => {
     const before = structuredClone(store.sequence);
     expect(await mbs(argv)).toMatchObject({ exitCode: 2, err: expect.stringContaining("--yes") });
     expect(await mbs(argv, { tty: true, input: ["n"] })).toMatchObject({
-      exitCode: 2,
+      exitCode: 1,
       err: expect.stringContaining("Nothing was changed"),
     });
     expect([store.records.length, store.sequence]).toEqual([1, before]);
@@ -357,7 +360,7 @@ describe("mbs config, completion, help, dump", () => {
       directory: path("config"),
       settings: { port },
     });
-    await ok(["list"], { env });
+    expect(await mbs(["list"], { env })).toMatchObject({ exitCode: 0, out: "", err: "No records.\n" });
     expect((await mbs(["config", "set", "colour", "red"], { env })).exitCode).toBe(2);
     expect((await mbs(["config", "set", "port", "red"], { env })).exitCode).toBe(2);
   });
@@ -410,6 +413,11 @@ describe("mbs config, completion, help, dump", () => {
   it("dumps sealed bytes into a file, in steps", async () => {
     await ok(["dump", "data", "-o", path("data.img")]);
     expect(statSync(path("data.img")).size).toBe(8192 - 256);
+    const env = { MBS_PORT: "tcp:127.0.0.1:1" }; // nobody is asked
+    expect(await mbs(["dump", "data", "-o", path("data.img")], { env })).toMatchObject({
+      exitCode: 1,
+      err: expect.stringContaining("exists already"),
+    });
     expect((await mbs(["dump", "slots", "--offset", "32768", "--length", "5000"])).bytes).toHaveLength(5000);
     for (const wrong of [["data", "--offset", "0"], ["slots", "--offset", "1048576"], ["code"]])
       expect((await mbs(["dump", ...wrong])).exitCode).toBe(2);

@@ -62,7 +62,10 @@ describe("choosePort", () => {
   });
 
   it("lists the devices when there is not exactly one", async () => {
-    await expect(choosePort({ ...sources, list: async () => [] })).rejects.toThrow("No device was found");
+    await expect(choosePort({ ...sources, list: async () => [] })).rejects.toMatchObject({
+      message: "No device was found.",
+      exitCode: 3,
+    });
     await expect(choosePort({ ...sources, list: async () => ["/dev/a", "/dev/b"] })).rejects.toThrow(
       "2 devices were found: /dev/a, /dev/b",
     );
