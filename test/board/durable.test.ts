@@ -24,7 +24,7 @@ function start(flash: string): Promise<{ port: number; kill: () => Promise<void>
   return new Promise((resolve, reject) => {
     const hear = (bytes: Buffer) => {
       said += bytes;
-      const port = /UART on tcp:127\.0\.0\.1:(\d+)[^]*lights/.exec(said)?.[1];
+      const port = /UART on tcp:127\.0\.0\.1:(\d+)[\s\S]*lights/.exec(said)?.[1];
       if (port === undefined) return;
       const kill = async () => {
         child.kill("SIGKILL");
