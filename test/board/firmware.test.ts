@@ -1,5 +1,4 @@
 /** The ELF that would be flashed, on the virtual board: boots without a fault, answers, survives power cuts. */
-import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VirtualBoard } from "../../board/virtual/board.js";
@@ -61,7 +60,7 @@ function boot(nonce: number): void {
   expect(open(nonce)?.type).toBe(FrameType.Opened);
 }
 
-describe.skipIf(!existsSync(elf))("the firmware on the virtual board", () => {
+describe("the firmware on the virtual board", () => {
   beforeAll(() => {
     board = VirtualBoard.create({ elf, seed: 2 });
   });

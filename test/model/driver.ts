@@ -155,8 +155,8 @@ export class Driver {
   #body(): Uint8Array {
     const largest = this.#model.classes.map(room);
     const near = (this.#oneOf(largest) ?? 0) - 60 + this.#below(64);
-    const any = this.#below(Math.max(...largest) + 20);
-    const length = Math.max(9, this.#chance(40) ? near : this.#chance(70) ? this.#below(300) : any);
+    const anything = this.#below(Math.max(...largest) + 20);
+    const length = Math.max(9, this.#chance(40) ? near : this.#chance(70) ? this.#below(300) : anything);
     if (this.#chance(2)) return this.#bytes(length); // hardly ever well-formed
     const first = length > 40 && this.#chance(50) ? this.#below(length - 20) + 1 : length - 8;
     const parts = first === length - 8 ? [first] : [first, length - 8 - first - 8];
