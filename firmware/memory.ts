@@ -1,14 +1,16 @@
-/** Linear memory: every region, its size, its owner and who wipes it. One 64 KiB page; static data lies from 50,176 up
+/** Linear memory: every region, its size, its owner and who wipes it. One 64 KiB page; static data lies from 51,200 up
  *  (asconfig.json, memoryBase). Bytes below RX stay unused, so that a null pointer hits nothing. */
 
 import { RX_OFFSET, RX_SIZE, TX_OFFSET, TX_SIZE } from "./defs/boundary";
 import { JOURNAL_PLACE } from "./defs/journal";
 import { FRAME_MAX, MESSAGE_MAX } from "./defs/link";
 import { CUSTODY_SIZE } from "./defs/medium";
+import { OPERATOR_PLACE, REFUSAL_PLACE } from "./defs/operator";
 import { CLASSES_MAX, HANDLE_SIZE, SLOTS_MAX } from "./defs/record";
+import { CHALLENGE_SIZE, SEALED_HEAD, TOUCHES_KEPT } from "./defs/session";
 import { HEADER_SIZE } from "./defs/slot";
 
-// link: written by the board and by link/frame.ts; ciphertext once sessions are there
+// link: written by the board and by link/frame.ts; hello, handshakes and ciphertext
 export const RX: usize = RX_OFFSET;
 export const TX: usize = TX_OFFSET;
 export const FRAME: usize = TX + TX_SIZE; // one received frame, decoded
@@ -16,11 +18,13 @@ export const FRAME_SIZE: i32 = (FRAME_MAX + 15) & ~15;
 export const CRC_TABLE: usize = FRAME + FRAME_SIZE; // 256 × u32: made at start
 export const FIELDS: usize = CRC_TABLE + 1024; // 16: header or CRC of a frame on its way out
 
-// commands: request and response share it; wiped by dispatch.ts when the response was sent or replaced
-export const MESSAGE: usize = FIELDS + 16;
+// link and session: one whole message of the link, request or response
+export const ENVELOPE: usize = FIELDS + 16;
+// commands: the map inside, INNER_MAX, in clear here; sealed by session.ts before it is sent
+export const MESSAGE: usize = ENVELOPE + SEALED_HEAD;
 
 // store: what mount found out; public (handles, MACs, counters)
-export const HANDLES: usize = MESSAGE + MESSAGE_MAX; // SLOTS_MAX × HANDLE_SIZE, zeros = no readable record
+export const HANDLES: usize = ENVELOPE + MESSAGE_MAX; // SLOTS_MAX × HANDLE_SIZE, zeros = no readable record
 export const TOKENS: usize = HANDLES + SLOTS_MAX * HANDLE_SIZE; // SLOTS_MAX × u32: start of the present version's token
 export const FIRST_TOKENS: usize = TOKENS + SLOTS_MAX * 4; // SLOTS_MAX × u32: start of the creating token's hash
 export const LEAVES: usize = FIRST_TOKENS + SLOTS_MAX * 4; // 32 × 16: set digest leaf of each block
@@ -39,17 +43,32 @@ export const INSTANCE: usize = FILTER + 96; // 16: instance id
 export const MANIFEST: usize = INSTANCE + 16; // 16: manifest digest
 export const CLASSES: usize = MANIFEST + 16; // CLASSES_MAX × CLASS_ENTRY, geometry.ts
 export const CLASS_ENTRY: i32 = 20;
-export const ARGUMENTS: usize = CLASSES + CLASSES_MAX * CLASS_ENTRY; // 64: handle, token, digest and classes of the request in hand
-export const TOKEN_HASH: usize = ARGUMENTS + 64; // 16: BLAKE3 of the token in hand, start
+export const ARGUMENTS: usize = CLASSES + CLASSES_MAX * CLASS_ENTRY; // what a request gives by value, request.ts; a key among it is wiped by operators.ts
+export const ARGUMENTS_SIZE: i32 = 208;
+export const TOKEN_HASH: usize = ARGUMENTS + ARGUMENTS_SIZE; // 16: BLAKE3 of the token in hand, start
+export const RESULT: usize = TOKEN_HASH + 16; // 96: signature and public key on their way out
+export const CHALLENGE: usize = RESULT + 96; // of the last hello
+export const TOUCHES: usize = CHALLENGE + CHALLENGE_SIZE; // TOUCHES_KEPT × (handle, u32 command): touches that this session remembers
+export const TOUCH_ENTRY: i32 = 20;
+export const REFUSALS: usize = TOUCHES + TOUCHES_KEPT * TOUCH_ENTRY; // the refusal place that counts
+export const PROLOGUE: usize = REFUSALS + REFUSAL_PLACE; // 48: of a handshake
 
 // secrets: wiped by vault.ts before dispatch.ts goes on
-export const VAULT: usize = (TOKEN_HASH + 16 + 15) & ~15; // both custody places
+export const VAULT: usize = (PROLOGUE + 48 + 15) & ~15; // both custody places
 export const KEYS: usize = VAULT + CUSTODY_SIZE; // KEYS_MAX derived keys of 32 bytes
-export const KEYS_SIZE: i32 = 5 * 32;
+export const KEYS_SIZE: i32 = 8 * 32;
 export const CONTEXT: usize = KEYS + KEYS_SIZE; // 32: a derivation context on its way, public
+export const OPERATOR: usize = CONTEXT + 32; // one operator place, its key open; wiped by operators.ts
+export const CANDIDATES: usize = OPERATOR + OPERATOR_PLACE; // 64: the two keys that a handshake may be made with; wiped by session.ts
+
+// sessions: the running one and the one that may replace it, session/channel.ts; live until they end
+export const SESSION_SIZE: i32 = 128;
+export const SESSIONS: usize = CANDIDATES + 64;
+export const NOISE_STATE: usize = SESSIONS + 2 * SESSION_SIZE; // 176: a handshake in hand; wiped by session/noise.ts
+export const NOISE_STATE_SIZE: i32 = 176;
 
 // crypto scratch: wiped by the algorithm that used it
-export const CHACHA: usize = CONTEXT + 32; // 64: input state
+export const CHACHA: usize = NOISE_STATE + NOISE_STATE_SIZE; // 64: input state
 export const STREAM: usize = CHACHA + 64; // 64: key stream
 export const SUBKEY: usize = STREAM + 64; // 48: XChaCha subkey and inner nonce
 export const POLY: usize = SUBKEY + 48; // 64: r, h, pad
@@ -61,5 +80,5 @@ export const BLAKE_SIZE: i32 = 384;
 export const DRBG: usize = BLAKE + BLAKE_SIZE; // 32: key; 32: output block
 export const NOISE: usize = DRBG + 64; // 64: raw samples
 
-export const STATIC_BASE: usize = 50176; // asconfig.json memoryBase
+export const STATIC_BASE: usize = 51200; // asconfig.json memoryBase
 export const MEMORY_USED: usize = NOISE + 64;

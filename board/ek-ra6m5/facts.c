@@ -1,4 +1,4 @@
-/* Facts: hash of core.wasm, unique id, custody kind, board number. Unique id 0x01008190 and part number 0x010080F0:
+/* Facts: hash of core.wasm, unique id, custody kind, board number, setup code. Unique id 0x01008190 and part number 0x010080F0:
  * FSP R7FA6M5BH.h (flash root table), Black Magic renesas_ra.c. A chip without the part number of this family is a
  * model. */
 #include "core_wasm.h"
@@ -9,6 +9,10 @@
 #define UNIQUE_ID 0x01008190u
 #define PART_NUMBER 0x010080F0u
 #define BOARD_EK_RA6M5 1
+
+/* Zeros in the image; whoever flashes it may put 32 random bytes here (symbol and section of its own). Volatile, so
+ * that what is read is what stands in flash. */
+__attribute__((section(".setup"), used)) const volatile uint8_t setup_code[MBS_PSK_SIZE] = {0};
 
 static bool is_the_part(void) {
   static const char family[] = "R7FA6M5";
@@ -26,4 +30,5 @@ void facts_write(uint8_t out[MBS_FACTS_SIZE]) {
   }
   out[MBS_FACTS_OFF_CUSTODY] = is_the_part() ? MBS_CUSTODY_DEVICE : MBS_CUSTODY_SIMULATED;
   out[MBS_FACTS_OFF_BOARD] = BOARD_EK_RA6M5;
+  for (uint32_t i = 0; i < sizeof setup_code; i++) out[MBS_FACTS_OFF_SETUP + i] = setup_code[i];
 }

@@ -37,6 +37,7 @@ int32_t board_read(uint32_t number, uint32_t offset, uint8_t *out, uint32_t leng
     if (offset > sizeof facts || length > sizeof facts - offset) return MBS_UNREADABLE;
     facts_write(facts);
     memcpy(out, facts + offset, length);
+    explicit_bzero(facts, sizeof facts); /* the setup code */
     return MBS_OK;
   }
   const struct region *region = region_of(number, offset, length);

@@ -1,34 +1,38 @@
-/** Commands: one request in MESSAGE, one response in its place. SPEC.md §9 has the table and the order of refusals.
- *  Relies on: request.ts for parsing, store.ts for doing. Wipes the vault after each command. */
+/** Commands: one request in MESSAGE, one response in its place. SPEC.md §9 has the table, §11 who may, §12 what needs a touch.
+ *  begin() says everything that can be said before a touch, work() does it. Relies on: request.ts for parsing, gate.ts for who may,
+ *  store.ts and use.ts for doing. Wipes the vault after each step. */
 import * as board from "../board";
+import { isZero } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
-import { MESSAGE_MAX } from "../defs/link";
+import { INNER_MAX } from "../defs/link";
 import { DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../defs/medium";
-import {
-  BODY_MAX,
-  HANDLE_SIZE,
-  POLICY_EXPORTABLE,
-  POLICY_MAX,
-  POLICY_PRESENCE_MASK,
-  Tier,
-  Usage,
-} from "../defs/record";
-import { HEADER_OFF_HANDLE, HEADER_OFF_POLICY, HEADER_OFF_SEQUENCE } from "../defs/slot";
+import { BODY_MAX, Origin, POLICY_EXPORTABLE, POLICY_MAX, POLICY_PRESENCE_MASK, Usage } from "../defs/record";
+import { PSK_SIZE, Role, TOUCH_WAIT_MS } from "../defs/session";
+import { HEADER_OFF_ORIGIN, HEADER_OFF_POLICY } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Command, Key, State } from "../defs/wire";
-import { CURRENT, FRESH, HEADER, INSTANCE, MESSAGE } from "../memory";
+import { CURRENT, HEADER, INSTANCE, MESSAGE } from "../memory";
+import * as caller from "../operator/caller";
+import * as operators from "../operator/operators";
+import * as refusals from "../operator/refusals";
+import * as panel from "../presence/panel";
+import * as touch from "../presence/touch";
 import * as geometry from "../store/geometry";
 import * as header from "../store/header";
 import * as index from "../store/index";
 import * as parts from "../store/parts";
 import * as state from "../store/state";
 import * as store from "../store/store";
-import * as time from "../store/time";
 import * as vault from "../store/vault";
+import { accept, badArgument, done, version } from "./answer";
 import * as cbor from "./cbor";
+import * as duration from "./duration";
 import * as entry from "./entry";
+import * as gate from "./gate";
 import * as info from "./info";
+import * as making from "./making";
 import * as request from "./request";
+import * as use from "./use";
 
 const DUMP_MAX: u32 = 4096;
 
@@ -36,40 +40,81 @@ function bit(key: Key): u64 {
   return (<u64>1) << key;
 }
 
-/** Milliseconds that the request in MESSAGE may keep the device deaf; 0 when it changes nothing. */
-export function busyFor(length: i32): i32 {
-  switch (request.peek(MESSAGE, length)) {
-    case Command.Put:
-    case Command.Replace:
-    case Command.Relabel:
-      return time.write();
-    case Command.Evict:
-      return request.parse(MESSAGE, length) && request.destroy ? time.destroy() : time.change();
-    case Command.Epoch:
-    case Command.Accept:
-    case Command.ProvisionFinish:
-      return time.change();
-    case Command.ProvisionBegin:
-      return time.provision();
-    default:
-      return 0;
-  }
+let asked: u32 = 0; // command of the request in hand
+let verdict: Status = Status.Ok;
+let touchless: bool = true; // no touch is needed, or it was given
+let isAsking: bool = false; // the touch was asked for
+let lasts: i32 = 0; // milliseconds of the work itself, at the most
+
+/** Looks at the request of `length` bytes in MESSAGE. True when work() takes time(), or waits. */
+export function begin(length: i32): bool {
+  store.clearDetail();
+  asked = request.peek(MESSAGE, length);
+  verdict = look(length);
+  touchless = verdict != Status.Ok || !gate.needsTouch(asked);
+  isAsking = false;
+  lasts = verdict == Status.Ok ? duration.atMost(asked, request.destroy) : 0;
+  vault.close();
+  return time() > 0;
 }
 
-/** Answers the request in MESSAGE. Returns the bytes of the response there. */
-export function respond(length: i32): i32 {
-  store.clearDetail();
-  const status = run(length);
+/** Milliseconds that work() takes, or waits, at the most; 0 when it is quick. */
+export function time(): i32 {
+  if (verdict != Status.Ok) return 0;
+  return lasts + (touchless ? 0 : isAsking ? touch.left() : TOUCH_WAIT_MS);
+}
+
+export function waitsForTouch(): bool {
+  return !touchless;
+}
+
+/** Nobody wants an answer any more. */
+export function cancel(): void {
+  if (!touchless && isAsking) panel.show(0);
+  request.forget();
+}
+
+/** Answers the request in MESSAGE. Returns the bytes of the response there, 0 = it waits for a touch. */
+export function work(): i32 {
+  if (!touchless) {
+    if (!isAsking) touch.begin();
+    isAsking = true;
+    const answer = touch.poll();
+    if (answer == touch.WAITING) return 0;
+    touchless = true;
+    verdict = <Status>answer;
+    if (verdict == Status.Ok) gate.remember(asked);
+  }
+  const status = verdict == Status.Ok ? run() : verdict;
   if (status != Status.Ok) refuse(status);
+  return end();
+}
+
+/** Wipes everything but the response. Returns its bytes. */
+function end(): i32 {
   vault.close();
+  request.forget();
   const written = cbor.written();
-  memory.fill(MESSAGE + written, 0, MESSAGE_MAX - written); // what is left of the request
+  memory.fill(MESSAGE + written, 0, INNER_MAX - written); // what is left of the request
   return written;
 }
 
-function refuse(status: Status): void {
+/** Whether bytes are a hello, the one request that is answered without a session. */
+export function isHello(at: usize, length: i32): bool {
+  return request.peek(at, length) == Command.Hello && request.parse(at, length) && request.hasOnly(0, 0);
+}
+
+/** Writes hello's response. Returns its bytes. */
+export function hello(): i32 {
+  cbor.writeTo(MESSAGE, INNER_MAX);
+  info.writeHello();
+  return end();
+}
+
+/** Writes a refusal. Returns its bytes. */
+export function refuse(status: Status): i32 {
   const detail = store.refusalDetail();
-  cbor.writeTo(MESSAGE, MESSAGE_MAX);
+  cbor.writeTo(MESSAGE, INNER_MAX);
   cbor.writeMap(detail >= 0 ? 2 : 1);
   cbor.writeUint(Key.Command);
   cbor.writeInt(status);
@@ -77,36 +122,38 @@ function refuse(status: Status): void {
     cbor.writeUint(Key.Detail);
     cbor.writeUint(<u32>detail);
   }
+  return cbor.written();
 }
 
-/** Starts a successful response of `pairs` pairs, the status among them. */
-function accept(pairs: i32): void {
-  cbor.writeTo(MESSAGE, MESSAGE_MAX);
-  cbor.writeMap(pairs);
-  cbor.writeUint(Key.Command);
-  cbor.writeUint(Status.Ok);
-}
-
-function badArgument(key: Key): Status {
-  store.setDetail(key);
-  return Status.BadArgument;
-}
-
-function run(length: i32): Status {
-  const command = request.peek(MESSAGE, length);
-  if (command > <u32>Command.Dump || command == 0) {
-    // an unknown command is named as such only if what carries it is well-formed so far
-    return command == 0 ? Status.Malformed : Status.UnknownCommand;
-  }
-  if (!request.parse(MESSAGE, length) || !hasItsKeys(command)) return Status.Malformed;
+/** Everything that can be said without doing anything. */
+function look(length: i32): Status {
+  if (asked == 0) return Status.Malformed;
+  // an unknown command is named as such only if what carries it is well-formed so far
+  if (asked > <u32>Command.Reset) return Status.UnknownCommand;
+  if (!request.parse(MESSAGE, length) || !hasItsKeys(asked)) return Status.Malformed;
+  const status = gate.admits(asked);
+  if (status != Status.Ok) return status;
   if (!request.hasGoodLabels()) return Status.BadLabel;
-  switch (command) {
-    case Command.Hello:
-      cbor.writeTo(MESSAGE, MESSAGE_MAX);
-      info.writeHello();
+  switch (asked) {
+    case Command.Get:
+      return checkGet();
+    case Command.Sign:
+      return use.checkSign(length);
+    case Command.Agree:
+      return use.checkAgree();
+    case Command.Policy:
+      return checkPolicy();
+    case Command.Reset:
+      return store.lifeState() == State.Rescue ? Status.Rescue : Status.Ok;
+    default:
       return Status.Ok;
+  }
+}
+
+function run(): Status {
+  switch (asked) {
     case Command.Info:
-      cbor.writeTo(MESSAGE, MESSAGE_MAX);
+      cbor.writeTo(MESSAGE, INNER_MAX);
       info.writeInfo();
       return Status.Ok;
     case Command.Put:
@@ -131,7 +178,20 @@ function run(length: i32): Status {
           request.has(Key.Label) ? request.labelLength : 0,
           MESSAGE,
         ),
+        0,
       );
+    case Command.Policy:
+      return version(store.setPolicy(request.HANDLE, request.TOKEN, request.policy, MESSAGE), 0);
+    case Command.Generate:
+      return use.generate();
+    case Command.Sign:
+      return use.sign();
+    case Command.Agree:
+      return use.agree();
+    case Command.Public:
+      return use.publicParts();
+    case Command.Attest:
+      return use.attest();
     case Command.Epoch:
       return epoch();
     case Command.Accept:
@@ -140,8 +200,17 @@ function run(length: i32): Status {
       return provision();
     case Command.ProvisionFinish:
       return finish();
-    default:
+    case Command.Dump:
       return dump();
+    case Command.Close:
+      caller.end();
+      return done(Status.Ok);
+    case Command.Reset:
+      return reset();
+    case Command.OperatorList:
+      return listOperators();
+    default:
+      return changeOperators();
   }
 }
 
@@ -169,7 +238,7 @@ function hasItsKeys(command: u32): bool {
     case Command.Evict:
       return request.hasOnly(bit(Key.Handle) | bit(Key.Destroy), 0);
     case Command.Replace:
-      return request.hasOnly(bit(Key.Handle) | bit(Key.Token) | bit(Key.Body), 0);
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Token) | bit(Key.Body), bit(Key.Keep));
     case Command.Relabel:
       return request.hasOnly(bit(Key.Handle) | bit(Key.Token), bit(Key.Label));
     case Command.Epoch:
@@ -178,6 +247,32 @@ function hasItsKeys(command: u32): bool {
       return request.hasOnly(bit(Key.Manifest) | bit(Key.Classes), 0);
     case Command.Dump:
       return request.hasOnly(bit(Key.Length) | bit(Key.Region) | bit(Key.Offset), 0);
+    case Command.OperatorAdd:
+      return request.hasOnly(bit(Key.Role) | bit(Key.Operator) | bit(Key.Secret), 0);
+    case Command.OperatorRotate:
+      return request.hasOnly(bit(Key.Operator) | bit(Key.Secret), 0);
+    case Command.OperatorRole:
+      return request.hasOnly(bit(Key.Role) | bit(Key.Operator), 0);
+    case Command.OperatorRemove:
+      return request.hasOnly(bit(Key.Operator), 0);
+    case Command.Policy:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Token) | bit(Key.Policy), 0);
+    case Command.Generate:
+      return request.hasOnly(
+        bit(Key.Token) | bit(Key.Usage) | bit(Key.Tier) | bit(Key.Policy),
+        bit(Key.Label) | bit(Key.Class),
+      );
+    case Command.Sign:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Data), bit(Key.Namespace));
+    case Command.Agree:
+      return (
+        request.hasOnly(bit(Key.Handle) | bit(Key.Public), 0) ||
+        request.hasOnly(bit(Key.Handle) | bit(Key.Public) | bit(Key.Salt) | bit(Key.Context), bit(Key.Wrapped))
+      );
+    case Command.Public:
+      return request.hasOnly(bit(Key.Handle), 0);
+    case Command.Attest:
+      return request.hasOnly(bit(Key.Challenge), bit(Key.Handle));
     default:
       return request.hasOnly(0, 0);
   }
@@ -185,40 +280,39 @@ function hasItsKeys(command: u32): bool {
 
 function put(): Status {
   if (request.usage > <u32>Usage.Certificate) return badArgument(Key.Usage);
-  if (request.tier != Tier.Private && request.tier != Tier.Public) return badArgument(Key.Tier);
-  if (request.policy > <u32>POLICY_MAX) return badArgument(Key.Policy);
-  const named = request.has(Key.Class);
-  if (parts.count(request.body, request.bodyLength) == 0) return Status.BadRecord;
-  const status = store.mayChange();
+  let status = making.checkAttributes();
   if (status != Status.Ok) return status;
-  if (named && request.slotClass >= <u32>geometry.classes()) return badArgument(Key.Class);
-  store.describe(request.TOKEN, request.usage, request.tier, request.policy);
-  return version(
-    store.put(
-      request.TOKEN,
-      named ? request.slotClass : -1,
-      request.LABEL_ARGUMENT,
-      request.has(Key.Label) ? request.labelLength : 0,
-      request.body,
-      request.bodyLength,
-    ),
-  );
+  if (parts.count(request.body, request.bodyLength) == 0) return Status.BadRecord;
+  status = making.checkPlace();
+  if (status != Status.Ok) return status;
+  return version(making.make(Origin.Imported, request.body, request.bodyLength), 0);
 }
 
 function replace(): Status {
-  if (parts.count(request.body, request.bodyLength) == 0) return Status.BadRecord;
-  return version(store.replace(request.HANDLE, request.TOKEN, request.body, request.bodyLength));
+  const length = request.bodyLength;
+  if (parts.count(request.body, length) == 0) return Status.BadRecord;
+  if (!request.keep) return version(store.replace(request.HANDLE, request.TOKEN, request.body, length), 0);
+  if (!parts.isPlain(request.body, length)) return Status.BadRecord;
+  memory.copy(MESSAGE + INNER_MAX - length, request.body, length);
+  return version(store.replaceRest(request.HANDLE, request.TOKEN, length, MESSAGE, INNER_MAX), 0);
 }
 
-/** The answer to what made a version: its handle and sequence, from FRESH. */
-function version(status: Status): Status {
+function checkPolicy(): Status {
+  if (request.policy > <u32>POLICY_MAX) return badArgument(Key.Policy);
+  let status = store.mayChange();
+  if (status == Status.Ok) status = use.look();
   if (status != Status.Ok) return status;
-  accept(3);
-  cbor.writeUint(Key.Handle);
-  cbor.writeBytes(FRESH + HEADER_OFF_HANDLE, HANDLE_SIZE);
-  cbor.writeUint(Key.Sequence);
-  cbor.writeUint(load<u32>(FRESH, HEADER_OFF_SEQUENCE));
-  return Status.Ok;
+  const isGenerated = load<u8>(HEADER, HEADER_OFF_ORIGIN) == Origin.Generated;
+  return isGenerated && (request.policy & POLICY_EXPORTABLE) != 0 ? Status.NotExportable : Status.Ok;
+}
+
+/** A record that a touch would not let out either is refused before it. */
+function checkGet(): Status {
+  const status = use.look();
+  if (status != Status.Ok) return status;
+  const policy = load<u8>(HEADER, HEADER_OFF_POLICY);
+  if ((policy & POLICY_EXPORTABLE) != 0 || (policy & POLICY_PRESENCE_MASK) == 0) return Status.Ok;
+  return use.checkPlain();
 }
 
 function get(): Status {
@@ -229,13 +323,14 @@ function get(): Status {
   status = header.read(slot);
   if (status == Status.Ok) status = header.readLabel(slot);
   if (status != Status.Ok) return status;
-  const policy = load<u8>(HEADER, HEADER_OFF_POLICY);
-  if ((policy & POLICY_PRESENCE_MASK) != 0) return Status.PresenceRequired;
-  cbor.writeTo(MESSAGE, MESSAGE_MAX);
-  const body = entry.writeGet(slot);
+  cbor.writeTo(MESSAGE, INNER_MAX);
+  const body = entry.writeGet(slot, header.bodyLength(HEADER), 0);
   status = store.openInto(slot, body);
   if (status != Status.Ok) return status;
-  if ((policy & POLICY_EXPORTABLE) == 0 && parts.hasSecret(body, header.bodyLength(HEADER))) {
+  if (
+    (load<u8>(HEADER, HEADER_OFF_POLICY) & POLICY_EXPORTABLE) == 0 &&
+    parts.hasSecret(body, header.bodyLength(HEADER))
+  ) {
     memory.fill(body, 0, header.bodyLength(HEADER));
     return Status.NotExportable;
   }
@@ -271,11 +366,11 @@ function show(): Status {
   if (status != Status.Ok) return status;
   const slot = index.find(request.HANDLE);
   if (slot < 0) return Status.NoSuchHandle;
-  const body = MESSAGE + MESSAGE_MAX - BODY_MAX; // behind anything that show writes
+  const body = MESSAGE + INNER_MAX - BODY_MAX; // behind anything that show writes
   status = store.openInto(slot, body);
   if (status != Status.Ok) return status;
   const length = header.bodyLength(HEADER);
-  cbor.writeTo(MESSAGE, MESSAGE_MAX - BODY_MAX);
+  cbor.writeTo(MESSAGE, INNER_MAX - BODY_MAX);
   entry.writeShow(slot);
   cbor.writeArray(parts.count(body, length));
   for (let part = body; part < body + length; part = parts.next(part)) {
@@ -333,12 +428,49 @@ function provision(): Status {
 }
 
 function finish(): Status {
-  const status = store.finish();
+  let status = store.mayChange();
+  if (status == Status.Ok && store.lifeState() == State.Provisioning && !operators.hasAdmin(CURRENT))
+    return Status.NoAdmin;
+  if (status == Status.Ok) status = store.finish();
   if (status != Status.Ok) return status;
   accept(2);
   cbor.writeUint(Key.State);
   cbor.writeUint(store.lifeState());
   return Status.Ok;
+}
+
+function reset(): Status {
+  const status = store.erase();
+  refusals.reset();
+  return done(status);
+}
+
+function listOperators(): Status {
+  let status = store.mayList();
+  if (status == Status.Ok) status = vault.open();
+  if (status != Status.Ok) return status;
+  cbor.writeTo(MESSAGE, INNER_MAX);
+  info.writeOperators();
+  return Status.Ok;
+}
+
+/** Add, rotate, role, remove. */
+function changeOperators(): Status {
+  const needsRole = asked == Command.OperatorAdd || asked == Command.OperatorRole;
+  if (needsRole && request.role != Role.Auditor && request.role != Role.User && request.role != Role.Admin)
+    return badArgument(Key.Role);
+  if (!operators.isId(request.OPERATOR_ARGUMENT)) return badArgument(Key.Operator);
+  if (request.has(Key.Secret) && isZero(request.SECRET, PSK_SIZE)) return badArgument(Key.Secret);
+  let status = store.mayChange();
+  if (status != Status.Ok) return status;
+  caller.changeOperators();
+  if (asked == Command.OperatorAdd) status = operators.add(request.OPERATOR_ARGUMENT, request.role, request.SECRET);
+  else if (asked == Command.OperatorRotate) status = operators.rotate(request.OPERATOR_ARGUMENT, request.SECRET);
+  else if (asked == Command.OperatorRole) status = operators.setRole(request.OPERATOR_ARGUMENT, request.role);
+  else status = operators.remove(request.OPERATOR_ARGUMENT);
+  operators.forget();
+  if (status == Status.MediumFailed) store.mount();
+  return done(status);
 }
 
 /** Bytes as they stand on the medium: sealed slots and the journal; never custody. */

@@ -81,11 +81,14 @@ export function writeEntry(slot: i32): void {
   writeLastKeys();
 }
 
-/** A whole response made of status, entry and body; returns where the body goes, which stands between Class and Length. */
-export function writeGet(slot: i32): usize {
+/** A whole response made of status, entry and a body of `length` bytes, which stands between Class and Length: copied from `from`, or, when
+ *  that is 0, left to be filled in where the answer says. */
+export function writeGet(slot: i32, length: i32, from: usize): usize {
   writeFirstKeys(slot, true, 1);
   cbor.writeUint(Key.Body);
-  const body = cbor.writeBytesLater(header.bodyLength(HEADER));
+  let body: usize = 0;
+  if (from == 0) body = cbor.writeBytesLater(length);
+  else cbor.writeBytes(from, length); // before what follows is written over it
   writeLength();
   writeByte(Key.Parts, HEADER_OFF_PARTS);
   writeLastKeys();

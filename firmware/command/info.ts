@@ -1,15 +1,29 @@
 /** What hello and info tell. SPEC.md §9. Opens no seal. */
 import * as board from "../board";
-import { FACTS_OFF_BOARD, FACTS_OFF_CORE, FACTS_OFF_CUSTODY, FACTS_OFF_UID, Region } from "../defs/boundary";
+import {
+  FACTS_OFF_BOARD,
+  FACTS_OFF_CORE,
+  FACTS_OFF_CUSTODY,
+  FACTS_OFF_SETUP,
+  FACTS_OFF_UID,
+  Region,
+} from "../defs/boundary";
 import { CUSTODY_OFF_KIND } from "../defs/custody";
 import { BODY_EPOCH_SET, JOURNAL_PLACES } from "../defs/journal";
 import { PROTOCOL_VERSION } from "../defs/link";
 import { DATA_CYCLES, SLOT_CYCLES } from "../defs/medium";
+import { NO_OPERATOR, OPERATOR_PLACES } from "../defs/operator";
 import { HANDLE_SIZE } from "../defs/record";
+import { CHALLENGE_SIZE } from "../defs/session";
 import { FORMAT_VERSION, HEADER_OFF_HANDLE } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Key } from "../defs/wire";
-import { CURRENT, HEADER, INSTANCE, MANIFEST, PAGE } from "../memory";
+import { CHALLENGE, CURRENT, HEADER, INSTANCE, MANIFEST, PAGE } from "../memory";
+import * as caller from "../operator/caller";
+import * as operators from "../operator/operators";
+import * as refusals from "../operator/refusals";
+import * as setup from "../operator/setup";
+import * as entropy from "../store/entropy";
 import * as geometry from "../store/geometry";
 import * as index from "../store/index";
 import { WEAR_SPREAD } from "../store/space";
@@ -19,6 +33,7 @@ import * as vault from "../store/vault";
 import * as cbor from "./cbor";
 
 let trapCode: i32 = 0;
+let fresh: bool = false; // CHALLENGE is the last hello's
 
 /** Notes the trap that the board recorded before this start. */
 export function setTrapCode(code: i32): void {
@@ -37,18 +52,28 @@ function bytes(key: Key, at: usize, length: i32): void {
 /** Facts of the board into PAGE, zeros when they cannot be read. */
 function readFacts(): void {
   memory.fill(PAGE, 0, 64);
-  board.read(Region.Facts, 0, PAGE, 64);
+  board.read(Region.Facts, 0, PAGE, FACTS_OFF_SETUP); // not the setup code
 }
 
-/** Hello: what anybody may know. */
+/** Whether the last hello had a challenge, in CHALLENGE: not when the entropy source has none to give. */
+export function hasChallenge(): bool {
+  return fresh;
+}
+
+/** Hello: what anybody may know, and a challenge for one handshake. */
 export function writeHello(): void {
-  cbor.writeMap(6);
+  fresh = entropy.random(CHALLENGE, CHALLENGE_SIZE) == Status.Ok;
+  cbor.writeMap(fresh ? 9 : 8);
   pair(Key.Command, Status.Ok);
   pair(Key.Protocol, PROTOCOL_VERSION);
   pair(Key.Format, FORMAT_VERSION);
   bytes(Key.Instance, INSTANCE, 16);
   pair(Key.State, store.lifeState());
   pair(Key.TrapCode, trapCode);
+  if (fresh) bytes(Key.Challenge, CHALLENGE, CHALLENGE_SIZE);
+  pair(Key.Refusals, refusals.total());
+  cbor.writeUint(Key.SetupCode);
+  cbor.writeBool(setup.isSet());
 }
 
 /** Puts that a class takes at the least before one of its blocks reaches the rated cycles: each costs one erase at most, one in
@@ -102,12 +127,40 @@ function isResidue(slot: i32): bool {
   return store.readResidue(slot) && index.find(HEADER + HEADER_OFF_HANDLE) < 0;
 }
 
+function writeOperatorId(): void {
+  cbor.writeUint(Key.Operator);
+  cbor.writeText(operators.id(), operators.idLength());
+}
+
+/** The operators: as an array, in order of place; places that do not verify are left out. The vault must be open. */
+export function writeOperators(): void {
+  cbor.writeMap(2);
+  pair(Key.Command, Status.Ok);
+  cbor.writeUint(Key.Operators);
+  const items = cbor.beginArray();
+  let n = 0;
+  for (let place = 0; place < OPERATOR_PLACES; place++) {
+    if (!state.isOperator(CURRENT, place) || operators.read(place) != Status.Ok) continue;
+    cbor.writeMap(4);
+    pair(Key.Role, operators.role());
+    writeOperatorId();
+    cbor.writeUint(Key.Pending);
+    cbor.writeBool(state.isPending(CURRENT, place));
+    pair(Key.Refusals, refusals.naming(place));
+    n++;
+  }
+  operators.forget();
+  cbor.endArray(items, n);
+}
+
 /** Info: everything about the instance. The vault is opened if the state has one. */
 export function writeInfo(): void {
   const mounted = store.mayList() == Status.Ok && vault.open() == Status.Ok;
   const changes = state.sequence(CURRENT);
   readFacts();
-  cbor.writeMap(mounted ? 20 : 10);
+  const named =
+    caller.operator() != NO_OPERATOR && vault.open() == Status.Ok && operators.read(caller.operator()) == Status.Ok;
+  cbor.writeMap((mounted ? 22 : 12) + (named ? 1 : 0));
   pair(Key.Command, Status.Ok);
   if (mounted) {
     pair(Key.Epoch, state.epoch(CURRENT));
@@ -142,4 +195,8 @@ export function writeInfo(): void {
   }
   pair(Key.Board, boardNumber);
   if (mounted) pair(Key.Corrupt, store.corruptSlots());
+  pair(Key.Role, caller.role());
+  if (named) writeOperatorId();
+  operators.forget();
+  pair(Key.Refusals, refusals.total());
 }

@@ -1,15 +1,22 @@
 /** A request, parsed whole before anything is done: which keys it has, and their values. SPEC.md §9.
  *  What must outlive the request's bytes (the response is written over them) is copied; `body` stays where it arrived. */
+import { wipe } from "../crypto/bytes";
 import { GEOMETRY_SIZE } from "../defs/custody";
 import { CLASSES_MAX, HANDLE_SIZE, LABEL_MAX, TOKEN_SIZE } from "../defs/record";
+import { OPERATOR_ID, PSK_SIZE } from "../defs/session";
+import { CHALLENGE_MAX, KEY_SIZE } from "../defs/use";
 import { Key } from "../defs/wire";
-import { ARGUMENTS, FILTER } from "../memory";
+import { ARGUMENTS, ARGUMENTS_SIZE, FILTER } from "../memory";
 import * as cbor from "./cbor";
 
 export const HANDLE: usize = ARGUMENTS;
 export const TOKEN: usize = ARGUMENTS + HANDLE_SIZE;
 export const DIGEST: usize = ARGUMENTS + 32; // 16: manifest digest
 export const GEOMETRY: usize = ARGUMENTS + 48; // CLASSES_MAX × GEOMETRY_SIZE
+export const OPERATOR_ARGUMENT: usize = ARGUMENTS + 64; // OPERATOR_ID, and room up to 16
+export const SECRET: usize = ARGUMENTS + 80; // 32: an operator's key
+export const PUBLIC: usize = ARGUMENTS + 112; // 32: the other side's public key
+export const CHALLENGE_ARGUMENT: usize = ARGUMENTS + 144; // CHALLENGE_MAX
 export const LABEL_ARGUMENT: usize = FILTER;
 export const PREFIX: usize = FILTER + LABEL_MAX;
 
@@ -34,6 +41,20 @@ export let destroy: bool = false;
 export let classes: i32 = 0;
 export let region: u32 = 0;
 export let offset: u32 = 0;
+export let role: u32 = 0;
+export let keep: bool = false;
+export let challengeLength: i32 = 0;
+// what is used before the response is written over it stays where it arrived; 0 = not there
+export let data: usize = 0;
+export let dataLength: i32 = 0;
+export let namespace: usize = 0;
+export let namespaceLength: i32 = 0;
+export let salt: usize = 0;
+export let saltLength: i32 = 0;
+export let context: usize = 0;
+export let contextLength: i32 = 0;
+export let wrapped: usize = 0;
+export let wrappedLength: i32 = 0;
 
 /** Whether the request has a key. */
 export function has(key: Key): bool {
@@ -61,6 +82,9 @@ export function peek(at: usize, size: i32): u32 {
 export function parse(at: usize, size: i32): bool {
   keys = 0;
   labels = true;
+  keep = false;
+  data = namespace = salt = context = wrapped = 0;
+  namespaceLength = saltLength = contextLength = 0;
   cbor.readFrom(at, size);
   const pairs = cbor.readMap();
   let key = -1;
@@ -87,6 +111,35 @@ function readLabel(to: usize): i32 {
   }
   memory.copy(to, cbor.stringAt(), size);
   return size;
+}
+
+/** Forgets what was copied: handle and token are not secret, keys are. */
+export function forget(): void {
+  wipe(ARGUMENTS, ARGUMENTS_SIZE);
+}
+
+/** A string that stays where it arrived; its length. */
+function readString(isText: bool): i32 {
+  const size = isText ? cbor.readText() : cbor.readBytes();
+  if (isText && cbor.isFit() && !cbor.isUtf8(cbor.stringAt(), size)) labels = false;
+  return size;
+}
+
+/** An operator id into OPERATOR_ARGUMENT; what is too long becomes no id at all. */
+function readOperator(): bool {
+  wipe(OPERATOR_ARGUMENT, OPERATOR_ID);
+  const size = cbor.readText();
+  if (!cbor.isFit()) return false;
+  const ends = size > 0 && load<u8>(cbor.stringAt() + size - 1) == 0; // in zeros, like what is filled up: two spellings of one id
+  if (size <= OPERATOR_ID && !ends) memory.copy(OPERATOR_ARGUMENT, cbor.stringAt(), size);
+  return true;
+}
+
+function readChallenge(): bool {
+  challengeLength = cbor.readBytes();
+  if (!cbor.isFit() || challengeLength > CHALLENGE_MAX) return cbor.isFit();
+  memory.copy(CHALLENGE_ARGUMENT, cbor.stringAt(), challengeLength);
+  return true;
 }
 
 /** Classes: an array of maps with just SlotUnits and Blocks, into GEOMETRY. */
@@ -165,6 +218,40 @@ function readValue(key: i32): bool {
     case Key.Offset:
       offset = cbor.readUint();
       break;
+    case Key.Role:
+      role = cbor.readUint();
+      break;
+    case Key.Operator:
+      return readOperator();
+    case Key.Secret:
+      return readFixed(SECRET, PSK_SIZE);
+    case Key.Keep:
+      keep = cbor.readBool();
+      break;
+    case Key.Public:
+      return readFixed(PUBLIC, KEY_SIZE);
+    case Key.Data:
+      dataLength = readString(false);
+      data = cbor.stringAt();
+      break;
+    case Key.Namespace:
+      namespaceLength = readString(true);
+      namespace = cbor.stringAt();
+      break;
+    case Key.Salt:
+      saltLength = readString(false);
+      salt = cbor.stringAt();
+      break;
+    case Key.Context:
+      contextLength = readString(false);
+      context = cbor.stringAt();
+      break;
+    case Key.Wrapped:
+      wrappedLength = readString(false);
+      wrapped = cbor.stringAt();
+      break;
+    case Key.Challenge:
+      return readChallenge();
     default:
       return false;
   }

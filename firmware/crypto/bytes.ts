@@ -30,3 +30,10 @@ export function isZero(at: usize, length: i32): bool {
   for (; i < length; i++) any |= load<u8>(at + i);
   return any == 0;
 }
+
+/** Writes an ASCII text, which the compiler keeps as UTF-16. Returns its length. */
+export function ascii(out: usize, text: string): i32 {
+  const length = text.length;
+  for (let i = 0; i < length; i++) store<u8>(out + i, load<u16>(changetype<usize>(text) + i * 2));
+  return length;
+}

@@ -19,17 +19,20 @@ export const BODY_OFF_LIVE: i32 = 16; // 256 bits, bit n of byte n>>3: slot n ho
 export const BODY_OFF_DIRTY: i32 = 48; // 256 bits: slot n is not certainly erased
 export const BODY_OFF_ERASES: i32 = 80; // 32 × u16: erase count of each block, saturating
 export const BODY_OFF_OPERATORS: i32 = 144; // 24 bits: operator places in use
-export const BODY_OFF_FLAGS: i32 = 147; // u8, BODY_PROVISIONED | BODY_EPOCH_SET
+export const BODY_OFF_FLAGS: i32 = 147; // u8, BODY_PROVISIONED | BODY_EPOCH_SET | BODY_RESETTING
 export const BODY_OFF_EPOCH: i32 = 148; // u32, creation epoch
-export const BODY_OFF_ACCEPTED: i32 = 152; // u16, times that an admin accepted a degraded set
-export const BODY_OFF_RESERVED: i32 = 154; // u16, zero
+export const BODY_OFF_ACCEPTED: i32 = 152; // u8, times that an admin accepted a degraded set, saturating
+export const BODY_OFF_PENDING: i32 = 153; // 24 bits: of those, whose key was not used yet
 export const BODY_OFF_DIGEST: i32 = 156; // 16 bytes, set digest over the live slots
 export const BODY_OFF_MAC: i32 = 172; // 16 bytes, keyed BLAKE3 over the first 172
 export const BODY_OFF_SETTLED: i32 = 188; // 4 bytes, keyed BLAKE3 of the MAC
 /** First word of the last place while provisioning makes a root, "ROOT"; its complement, both again. */
 export const ANNOUNCEMENT: u32 = 0x544f4f52;
+/** The same while a factory reset erases everything, "RSET". */
+export const RESET_ANNOUNCEMENT: u32 = 0x54455352;
 export const BODY_PROVISIONED: i32 = 1;
 export const BODY_EPOCH_SET: i32 = 2; // an admin sets the epoch; power-ups no longer count
+export const BODY_RESETTING: i32 = 4; // a factory reset was ordered and goes on at every mount until all is erased
 
 /** What a journal record did. */
 export enum Operation {
@@ -43,4 +46,6 @@ export enum Operation {
   Epoch = 8,
   Accept = 9,
   Finish = 10,
+  Operator = 11,
+  Reset = 12,
 }

@@ -1,6 +1,6 @@
 /** The link: COBS frames with CRC-32 on a byte stream, stop-and-wait, driven by the host. SPEC.md §8. Little-endian.
  *  The device only answers: each good frame gets one frame back (or Busy, then one frame). */
-export const PROTOCOL_VERSION: i32 = 1; // raised when a byte on the wire changes meaning
+export const PROTOCOL_VERSION: i32 = 2; // raised when a byte on the wire changes meaning
 
 export enum FrameType {
   /** Host: begin; link = the host's random nonce. Payload: u8 protocol version. */
@@ -13,12 +13,20 @@ export enum FrameType {
   Ack = 4,
   /** Host: send fragment `index` of the answer to `sequence`. */
   Next = 5,
-  /** Device: deaf for at most u32 milliseconds (payload), then the answer. Send nothing meanwhile. */
+  /** Device: the answer comes within u32 milliseconds; then u8 BusyReason (payload). Send nothing meanwhile, or give up what waits for a touch. */
   Busy = 6,
   /** Device: this link id is not open (restart). Open again. */
   Closed = 7,
   /** Device: the message is longer than MESSAGE_MAX; it was dropped. */
   Overflow = 8,
+}
+
+/** Why the answer takes a while. */
+export enum BusyReason {
+  /** It computes or writes flash, and is deaf. */
+  Work = 0,
+  /** It waits for somebody to touch S1; the next Data frame of the host ends the wait. */
+  Touch = 1,
 }
 
 export const FRAME_MORE: i32 = 0x80; // flag in the type byte
@@ -30,5 +38,6 @@ export const FRAME_HEADER: i32 = 7;
 export const FRAME_CRC: i32 = 4; // CRC-32 (IEEE 802.3) over header and payload
 export const PAYLOAD_MAX: i32 = 1024; // bytes of a message in one frame
 export const FRAME_MAX: i32 = 1035; // header + payload + CRC, before COBS
-export const MESSAGE_MAX: i32 = 33280; // bytes of one message
+export const MESSAGE_MAX: i32 = 33280; // bytes of one message on the link
+export const INNER_MAX: i32 = 33261; // bytes of the CBOR map in it: less envelope and tag
 export const BUSY_MAX: i32 = 600000; // milliseconds that Busy announces at the most

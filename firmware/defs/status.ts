@@ -1,6 +1,6 @@
 /** Statuses: every answer of the store, once, for firmware, host and (generated) C. SPEC.md §7.
  *  0 is success; a negative number is a refusal or a failure; numbers are never reused.
- *  −1… the caller, −16… the state of the store, −32… the medium, −48… integrity. */
+ *  −1… the caller, −16… the state of the store, −32… the medium, −48… integrity, −64… who asks, −80… using keys. */
 export enum Status {
   /** Done; what was asked is durable. */
   Ok = 0,
@@ -27,7 +27,7 @@ export enum Status {
   BadGeometry = -10,
   /** The creation epoch never goes back; detail = the present epoch. Nothing changed. */
   EpochBack = -11,
-  /** The record's policy asks for a touch, and this firmware has no way to ask for one. Nothing changed. */
+  /** Given by firmware without touches only: the record's policy asks for one. Nothing changed. */
   PresenceRequired = -12,
 
   /** The record's slot class has no free slot. Nothing changed. Evict a record of that class. */
@@ -60,4 +60,42 @@ export enum Status {
   CustodyDamaged = -49,
   /** The medium holds another format version; detail = that version. Nothing changed. Use the firmware that wrote it. */
   WrongVersion = -50,
+
+  /** No session: unknown operator, wrong key, used or missing challenge, or another protocol. Which of them is not told. Nothing changed. Check operator and key; say hello again. */
+  HandshakeRefused = -64,
+  /** The message belongs to no running session: it expired, was replaced or the device restarted, or the message is not genuine. Nothing changed. Make a new session. */
+  NoSession = -65,
+  /** The operator's role may not do this; detail = its role. Nothing changed. Ask with an operator of another role. */
+  WrongRole = -66,
+  /** S2 was pressed: the person at the board said no. Nothing changed. */
+  PresenceDenied = -67,
+  /** Nobody touched S1 in time. Nothing changed. Ask again with somebody at the board. */
+  PresenceTimeout = -68,
+  /** S1 was pressed before the request came and was not released in time. Nothing changed. Release it, ask again, then press. */
+  PresenceHeld = -69,
+  /** No admin with a used key would be left. Nothing changed. Add another admin and let them open a session first. */
+  LastAdmin = -70,
+  /** There is no room for another operator or rotated key. Nothing changed. Remove one, or let a rotated key be used. */
+  OperatorsFull = -71,
+  /** An operator has this id. Nothing changed. Rotate its key, or take another id. */
+  OperatorExists = -72,
+  /** No operator has this id. Nothing changed. List the operators. */
+  NoSuchOperator = -73,
+  /** Provisioning needs an admin who has opened a session. Nothing changed. Open one with the admin's key, then finish. */
+  NoAdmin = -74,
+
+  /** The record's usage class does not do this; detail = its usage. Nothing changed. */
+  WrongUsage = -80,
+  /** The record holds no key of the kind that this needs. Nothing changed. */
+  NoSuchKey = -81,
+  /** A key of another usage class signs such messages; detail = that usage. Nothing was signed. */
+  ForeignMessage = -82,
+  /** The message is not of the kind that this usage class signs. Nothing was signed. */
+  BadMessage = -83,
+  /** The other side's public key is of low order: the secret would be known to everybody. Nothing was computed. */
+  LowOrder = -84,
+  /** What was wrapped does not open under the agreed key. Nothing was given out. */
+  NotGenuine = -85,
+  /** The public key in the record is not that of its secret key. Nothing was signed. Replace the record. */
+  KeyMismatch = -86,
 }

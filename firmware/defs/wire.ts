@@ -15,6 +15,19 @@ export enum Command {
   ProvisionBegin = 13,
   ProvisionFinish = 14,
   Dump = 15,
+  Close = 16,
+  OperatorAdd = 17,
+  OperatorRotate = 18,
+  OperatorRole = 19,
+  OperatorRemove = 20,
+  OperatorList = 21,
+  Policy = 22,
+  Generate = 23,
+  Sign = 24,
+  Agree = 25,
+  Public = 26,
+  Attest = 27,
+  Reset = 28,
 }
 
 /** Keys, the same in every message. A request's key 0 is its command, an answer's its status. */
@@ -73,6 +86,23 @@ export enum Key {
   PutsLeft = 51, // puts until a block of this class reaches its rated cycles, at the least
   Corrupt = 52, // live slots whose header does not verify
   Destroyed = 53, // bool: the ciphertext was erased
+  Role = 54, // Role
+  Operator = 55, // text, 1…OPERATOR_ID bytes
+  Secret = 56, // bytes PSK_SIZE: an operator's key
+  Keep = 57, // bool: replace keeps the record's keys
+  Public = 58, // bytes KEY_SIZE: public key; in agree the other side's
+  Namespace = 59, // text, ≤ NAMESPACE_MAX
+  Salt = 60, // bytes, ≤ SALT_MAX
+  Context = 61, // bytes, ≤ CONTEXT_MAX
+  Wrapped = 62, // bytes, ≤ WRAPPED_MAX
+  Challenge = 63, // bytes: CHALLENGE_SIZE in hello, CHALLENGE_MIN…CHALLENGE_MAX in attest
+  Pending = 64, // bool: the key was not used yet. From here on keys stand in answers only
+  Refusals = 65, // refused handshakes
+  SetupCode = 66, // bool: the setup code is not zero
+  Signature = 67, // bytes ED25519_SIGNATURE
+  Statement = 68, // bytes, what an attestation signs
+  Identity = 69, // bytes KEY_SIZE: the device's identity key
+  Operators = 70, // array of operators
 }
 
 /** Life of the store, as hello tells it. */

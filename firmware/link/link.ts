@@ -1,10 +1,18 @@
 /** The link: one message in, one message out, each seen once and in order by what lies above. SPEC.md §8.
- *  Relies on: frame.ts below; session/session.ts above, which takes a whole request in MESSAGE and leaves a whole response there. */
+ *  Relies on: frame.ts below; session/session.ts above, which takes a whole request in ENVELOPE and leaves a whole response there. */
 
 import { wipe } from "../crypto/bytes";
-import { FRAME_HEADER, FRAME_MORE, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../defs/link";
-import { FRAME, MESSAGE, PAGE } from "../memory";
-import { busyFor, respond } from "../session/session";
+import {
+  BusyReason,
+  FRAME_HEADER,
+  FRAME_MORE,
+  FrameType,
+  MESSAGE_MAX,
+  PAYLOAD_MAX,
+  PROTOCOL_VERSION,
+} from "../defs/link";
+import { ENVELOPE, FRAME, PAGE } from "../memory";
+import * as session from "../session/session";
 import { makeTable } from "./crc32";
 import * as frame from "./frame";
 
@@ -17,10 +25,10 @@ let offset: i32 = 0; // what the next link id adds to its nonce
 let taken: u32 = 0; // sequence of the last Data frame taken
 let received: i32 = 0; // bytes of the request so far
 let overflow: bool = false; // the request did not fit and is being dropped
-let response: i32 = 0; // bytes of the response in MESSAGE
+let response: i32 = 0; // bytes of the response in ENVELOPE
 let fragment: u32 = 0; // fragment of the response sent last
 let acknowledged: bool = false; // the last answer was an Ack, not a response
-let waiting: bool = false; // Busy was sent; the work is done in give()
+let waiting: bool = false; // Busy was sent; the work is done in give(), or at a later call when it waits for somebody
 
 /** Forgets every link; frames of an earlier life are answered Closed. */
 export function reset(seed: i32): void {
@@ -33,23 +41,25 @@ export function reset(seed: i32): void {
   waiting = false;
 }
 
-/** Takes received bytes; only the last good frame among them is answered. Returns bytes to send from TX, 0 = none. */
+/** Takes received bytes; only the last good frame among them is answered. Without bytes it looks whether what waits may go on.
+ *  Returns bytes to send from TX, 0 = none. */
 export function take(bytes: usize, count: i32): i32 {
   let answer = 0;
   for (let at = bytes; at < bytes + count; ) {
     at = frame.feed(at, bytes + count);
-    if (frame.received() == 0 || waiting) continue;
+    if (frame.received() == 0) continue;
     const sent = onFrame(frame.received() - FRAME_HEADER);
     if (sent > 0) answer = sent; // what is dropped does not take away the answer to what was not
   }
-  return answer;
+  return count == 0 ? give() : answer;
 }
 
 /** Called when TX was sent: does the work that Busy announced. Returns bytes to send, 0 = none. */
 export function give(): i32 {
   if (!waiting) return 0;
+  response = session.work();
+  if (response == 0) return 0;
   waiting = false;
-  response = respond(received);
   return sendFragment();
 }
 
@@ -94,6 +104,7 @@ function onData(size: i32, more: bool): i32 {
     response = 0;
     acknowledged = false;
     overflow = false;
+    giveUp();
   } else if (frame.sequence() == taken) {
     return repeat();
   }
@@ -101,13 +112,14 @@ function onData(size: i32, more: bool): i32 {
   taken = frame.sequence();
   if (!acknowledged) {
     // the first fragment of a new message: the old response is no longer needed
-    wipe(MESSAGE, MESSAGE_MAX);
+    giveUp();
+    wipe(ENVELOPE, MESSAGE_MAX);
     received = 0;
     overflow = false;
   }
   if (received + size > MESSAGE_MAX) overflow = true;
   else {
-    memory.copy(MESSAGE + received, FRAME + FRAME_HEADER, size);
+    memory.copy(ENVELOPE + received, FRAME + FRAME_HEADER, size);
     received += size;
   }
   acknowledged = more;
@@ -120,24 +132,35 @@ function finish(): i32 {
   fragment = 0;
   response = 0;
   if (overflow) return frame.encode(FrameType.Overflow, current, taken, 0, 0, 0);
-  const busy = busyFor(received);
-  if (busy > 0) {
+  if (session.begin(received)) {
     waiting = true;
-    store<u32>(PAGE, busy);
-    return frame.encode(FrameType.Busy, current, taken, 0, PAGE, 4);
+    return sendBusy();
   }
-  response = respond(received);
+  response = session.work();
   return sendFragment();
+}
+
+function sendBusy(): i32 {
+  store<u32>(PAGE, session.time());
+  store<u8>(PAGE, session.waitsForTouch() ? BusyReason.Touch : BusyReason.Work, 4);
+  return frame.encode(FrameType.Busy, current, taken, 0, PAGE, 5);
+}
+
+/** The host has something else to ask: what waits for somebody is not done. */
+function giveUp(): void {
+  if (waiting) session.cancel();
+  waiting = false;
 }
 
 function repeat(): i32 {
   if (acknowledged) return frame.encode(FrameType.Ack, current, taken, 0, 0, 0);
   if (overflow) return frame.encode(FrameType.Overflow, current, taken, 0, 0, 0);
+  if (waiting) return sendBusy();
   return response > 0 ? sendFragment() : 0;
 }
 
 function onNext(): i32 {
-  if (acknowledged || frame.sequence() != taken) return 0;
+  if (acknowledged || waiting || frame.sequence() != taken) return 0;
   const wanted = frame.index();
   if (wanted != fragment && wanted != fragment + 1) return 0;
   if (<i32>wanted * PAYLOAD_MAX >= response) return 0;
@@ -149,5 +172,5 @@ function sendFragment(): i32 {
   const from = <i32>fragment * PAYLOAD_MAX;
   const size = min(response - from, PAYLOAD_MAX);
   const more = from + size < response ? FRAME_MORE : 0;
-  return frame.encode(FrameType.Data | more, current, taken, fragment, MESSAGE + from, size);
+  return frame.encode(FrameType.Data | more, current, taken, fragment, ENVELOPE + from, size);
 }

@@ -25,6 +25,7 @@ import {
   JOURNAL_PLACE,
   JOURNAL_PLACES,
   Operation,
+  RESET_ANNOUNCEMENT,
 } from "../defs/journal";
 import { DATA_BLOCK, JOURNAL_OFFSET } from "../defs/medium";
 import { FORMAT_VERSION } from "../defs/slot";
@@ -36,7 +37,10 @@ import { KeyName, key, mend } from "./vault";
 
 const LAST: i32 = JOURNAL_PLACES - 1;
 const PLACES_TRIED: i32 = 3; // by one change; what fails at more of them is not a worn block
-const ANNOUNCED: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
+
+/** What the last place can announce: that provisioning makes a root, or that a factory reset erases everything. */
+export const MAKING: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
+export const RESETTING: u64 = ((<u64>~RESET_ANNOUNCEMENT) << 32) | RESET_ANNOUNCEMENT;
 
 let current: i32 = -1; // place of the record in CURRENT
 let top: u32 = 0; // highest sequence readable in any place
@@ -125,11 +129,10 @@ export function isVirgin(): bool {
   return true;
 }
 
-/** Whether the last place says that provisioning is about to make a root. */
-export function isAnnounced(): bool {
+/** Whether the last place announces this. */
+export function isAnnounced(what: u64): bool {
   if (board.read(Region.Data, offset(LAST), PLACE, INTENT_SIZE) != Status.Ok) return false;
-  const words = load<u64>(PLACE);
-  return words == ANNOUNCED && load<u64>(PLACE, 8) == words;
+  return load<u64>(PLACE) == what && load<u64>(PLACE, 8) == what;
 }
 
 /** Erases the first place, the only one that a provisioning cut before its first record can have touched: what reads as no record now
@@ -138,12 +141,30 @@ export function clearFirst(): void {
   erasePlace(0);
 }
 
-/** Says in the last place that a root is about to be made; the last record that create() writes takes it away. Ok | MediumFailed. */
-export function announce(): Status {
+/** Announces something in the last place; the last record that create() writes, or eraseLast(), takes it away. Ok | MediumFailed. */
+export function announce(what: u64): Status {
   if (erasePlace(LAST) != Status.Ok) return Status.MediumFailed;
-  store<u64>(PLACE, ANNOUNCED);
-  store<u64>(PLACE, ANNOUNCED, 8);
-  return <Status>board.program(Region.Data, offset(LAST), PLACE, INTENT_SIZE);
+  store<u64>(PLACE, what);
+  store<u64>(PLACE, what, 8);
+  if (board.program(Region.Data, offset(LAST), PLACE, INTENT_SIZE) != Status.Ok) return Status.MediumFailed;
+  return isAnnounced(what) ? Status.Ok : Status.MediumFailed;
+}
+
+/** Takes away what the last place announces. Ok | MediumFailed. */
+export function eraseLast(): Status {
+  return erasePlace(LAST);
+}
+/** Whether an offset of the data flash lies in the journal. */
+export function isAt(at: i32): bool {
+  return at >= JOURNAL_OFFSET && at < offset(JOURNAL_PLACES);
+}
+/** Whether an offset of the data flash lies in the last place. */
+export function isLastAt(at: i32): bool {
+  return at >= offset(LAST) && at < offset(LAST) + JOURNAL_PLACE;
+}
+/** Whether the newest record stands in the last place. */
+export function isInLast(): bool {
+  return current == LAST;
 }
 
 function seen(place: i32): usize {
@@ -202,6 +223,20 @@ export function mount(): Status {
   memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
   applyIntentsAbove(CURRENT, readable, seenSequence(current));
   return Status.ReadOnly;
+}
+
+/** Shows the newest valid record in CURRENT without writing anything: for rescue. Uses MESSAGE. Ok | CustodyDamaged. */
+export function look(): Status {
+  writable = false;
+  let readable: u32 = 0;
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) == Status.Ok && hasIntent(seen(p)))
+      readable |= 1 << p;
+  }
+  current = highestValid(readable, 0xffffffff, false);
+  if (current < 0) return Status.CustodyDamaged;
+  memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
+  return Status.Ok;
 }
 
 /** Marks in `record` what every readable intent above a sequence may have begun. */

@@ -42,6 +42,27 @@ export function count(body: usize, length: i32): i32 {
   return n;
 }
 
+/** Moves the key parts of a well-formed body to its front. Returns their length; what stands behind them is of no use. */
+export function keepKeys(body: usize, length: i32): i32 {
+  let kept = 0;
+  for (let at = body; at < body + length; ) {
+    const from = at;
+    at = next(at);
+    if (kind(from) != PartKind.Signing && kind(from) != PartKind.Agreement) continue;
+    memory.copy(body + kept, from, at - from);
+    kept += <i32>(at - from);
+  }
+  return kept;
+}
+
+/** Whether a well-formed body holds no key and nothing secret. */
+export function isPlain(body: usize, length: i32): bool {
+  for (let at = body; at < body + length; at = next(at)) {
+    if ((flags(at) & PART_SECRET) != 0 || kind(at) == PartKind.Signing || kind(at) == PartKind.Agreement) return false;
+  }
+  return true;
+}
+
 /** Whether a well-formed body holds a secret part. */
 export function hasSecret(body: usize, length: i32): bool {
   for (let at = body; at < body + length; at = next(at)) if ((flags(at) & PART_SECRET) != 0) return true;

@@ -166,13 +166,13 @@ export function isReady(c: i32): bool {
 
 let found: i32 = -1;
 
-/** The slot that allocate() chose. */
+/** The slot that provide() chose. */
 export function chosen(): i32 {
   return found;
 }
 
 /** Chooses a free slot of a class, winning one back if need be. Ok (see chosen()) | ClassFull | Degraded | ReadOnly | MediumFailed. */
-export function allocate(c: i32): Status {
+export function provide(c: i32): Status {
   found = findFree(c);
   if (found >= 0) return Status.Ok;
   const status = makeRoom(c);

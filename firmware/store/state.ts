@@ -7,6 +7,8 @@ import {
   BODY_OFF_ERASES,
   BODY_OFF_FLAGS,
   BODY_OFF_LIVE,
+  BODY_OFF_OPERATORS,
+  BODY_OFF_PENDING,
   INTENT_OFF_SEQUENCE,
 } from "../defs/journal";
 import * as geometry from "./geometry";
@@ -114,8 +116,20 @@ export function setFlag(record: usize, flag: i32): void {
   store<u8>(record, load<u8>(record, BODY_OFF_FLAGS) | flag, BODY_OFF_FLAGS);
 }
 export function accepted(record: usize): i32 {
-  return load<u16>(record, BODY_OFF_ACCEPTED);
+  return load<u8>(record, BODY_OFF_ACCEPTED);
 }
 export function countAccepted(record: usize): void {
-  store<u16>(record, min(accepted(record) + 1, 0xffff), BODY_OFF_ACCEPTED);
+  store<u8>(record, min(accepted(record) + 1, 0xff), BODY_OFF_ACCEPTED);
+}
+
+/** Whether an operator place is in use; whether its key waits for its first use. */
+export function isOperator(record: usize, place: i32): bool {
+  return bit(record + BODY_OFF_OPERATORS, place);
+}
+export function isPending(record: usize, place: i32): bool {
+  return bit(record + BODY_OFF_PENDING, place);
+}
+export function setOperator(record: usize, place: i32, used: bool, pending: bool): void {
+  setBit(record + BODY_OFF_OPERATORS, place, used);
+  setBit(record + BODY_OFF_PENDING, place, pending);
 }

@@ -75,6 +75,7 @@ import * as header from "./header";
 import * as index from "./index";
 import * as journal from "./journal";
 import * as parts from "./parts";
+import * as reset from "./reset";
 import * as slots from "./slot";
 import * as space from "./space";
 import * as state from "./state";
@@ -86,7 +87,12 @@ const ATTEMPTS: i32 = 3; // slots tried when the medium fails under one
 let life: State = State.Blank;
 let corrupt: i32 = 0; // live slots whose header does not verify
 let detail: i64 = -1;
+let repeated: bool = false; // the last put gave the result of an earlier one
 
+/** Whether the last put gave the result of an earlier one with the same token. */
+export function isRepeated(): bool {
+  return repeated;
+}
 /** What the last refusal has to say besides its status; -1 = nothing. */
 export function refusalDetail(): i64 {
   return detail;
@@ -111,9 +117,16 @@ export function corruptSlots(): i32 {
   return corrupt;
 }
 
-/** Rescue: nothing is mounted. */
+/** Rescue: nothing is mounted and nothing written; who may ask is read from the journal. */
 export function rescue(): void {
   life = State.Rescue;
+  wipe(INSTANCE, 32);
+  wipe(CURRENT, JOURNAL_PLACE);
+  if (vault.open() == Status.Ok) {
+    memory.copy(INSTANCE, vault.custody() + CUSTODY_OFF_INSTANCE, 16);
+    journal.look(); // for the operators alone
+  }
+  vault.close();
 }
 
 /** Mounts whatever the medium holds. Never touches the slot region; writes one journal record only after a cut. */
@@ -126,6 +139,8 @@ function mountAs(): State {
   index.reset();
   corrupt = 0;
   wipe(INSTANCE, 32);
+  wipe(CURRENT, JOURNAL_PLACE);
+  if (reset.isAnnounced()) return afterReset();
   const custody = vault.open();
   if (custody == Status.WrongVersion) return State.WrongVersion;
   if (custody != Status.Ok) return journal.isVirgin() ? State.Blank : State.CustodyDamaged;
@@ -135,9 +150,13 @@ function mountAs(): State {
   const found = journal.mount();
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
   if (found == Status.CustodyDamaged) {
-    if (!journal.isAnnounced()) return State.CustodyDamaged;
+    if (!journal.isAnnounced(journal.MAKING)) return State.CustodyDamaged;
     journal.clearFirst();
     return State.Blank;
+  }
+  if (reset.isOrdered()) {
+    if (journal.isInLast()) reset.order();
+    return afterReset();
   }
   memory.copy(INSTANCE, place + CUSTODY_OFF_INSTANCE, 16);
   memory.copy(MANIFEST, place + CUSTODY_OFF_MANIFEST, 16);
@@ -149,6 +168,13 @@ function mountAs(): State {
   if (!digest.mount() || corrupt > 0) return State.Degraded;
   if (found == Status.ReadOnly) return State.ReadOnly;
   return state.hasFlag(CURRENT, BODY_PROVISIONED) ? State.Ready : State.Provisioning;
+}
+
+/** Goes on with a reset. */
+function afterReset(): State {
+  const status = reset.carryOut();
+  wipe(CURRENT, JOURNAL_PLACE);
+  return status == Status.Ok ? State.Blank : State.CustodyDamaged;
 }
 
 /** Whether records may be read: Ok, or the status that the state calls for. */
@@ -211,7 +237,7 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
   // in this order a cut anywhere leaves Blank behind: DESIGN.md §3.3
   let status = vault.clear();
-  if (status == Status.Ok) status = journal.announce();
+  if (status == Status.Ok) status = journal.announce(journal.MAKING);
   if (status == Status.Ok) status = vault.create();
   if (status == Status.Ok) {
     // nothing is live, and nothing is certainly erased
@@ -226,6 +252,17 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   mount();
   const after = vault.open();
   return status == Status.Ok ? after : status;
+}
+
+/** Erases the root and everything else. Ok (the store is blank) | MediumFailed (it goes on at the next mount). */
+export function erase(): Status {
+  const isMounted = life == State.Ready || life == State.Provisioning || life == State.Degraded;
+  let status = isMounted ? vault.open() : reset.force();
+  if (status == Status.Ok && isMounted) status = reset.order();
+  if (status == Status.Ok) status = reset.carryOut();
+  vault.close();
+  mount();
+  return status;
 }
 
 /** Ends provisioning. Ok (also when it had ended) | MediumFailed | what the state calls for. */
@@ -315,7 +352,7 @@ function nonceOf(head: usize): void {
 // ---- writing
 
 /** Starts the header of a new record in FRESH. The caller has checked every value. */
-export function describe(token: usize, usage: i32, tier: i32, policy: i32): void {
+export function describe(token: usize, usage: i32, tier: i32, policy: i32, origin: Origin): void {
   wipe(FRESH, HEADER_SIZE);
   store<u16>(FRESH, HEADER_MAGIC, HEADER_OFF_MAGIC);
   store<u8>(FRESH, FORMAT_VERSION, HEADER_OFF_VERSION);
@@ -324,7 +361,7 @@ export function describe(token: usize, usage: i32, tier: i32, policy: i32): void
   memory.copy(FRESH + HEADER_OFF_FIRST_TOKEN, TAG, FIRST_TOKEN_SIZE);
   store<u8>(FRESH, usage, HEADER_OFF_USAGE);
   store<u8>(FRESH, tier, HEADER_OFF_TIER);
-  store<u8>(FRESH, Origin.Imported, HEADER_OFF_ORIGIN);
+  store<u8>(FRESH, origin, HEADER_OFF_ORIGIN);
   store<u8>(FRESH, policy, HEADER_OFF_POLICY);
 }
 
@@ -380,7 +417,9 @@ function replayed(token: usize, handle: usize, body: usize): i32 {
         store<u8>(FRESH, load<u8>(HEADER, HEADER_OFF_CUSTODY), HEADER_OFF_CUSTODY);
         memory.copy(FRESH + HEADER_OFF_EPOCH, HEADER + HEADER_OFF_EPOCH, HEADER_OFF_FIRST_TOKEN - HEADER_OFF_EPOCH);
       }
-      if (!isSame(body)) return Status.TokenReused;
+      // a key made here is not made twice: then what the caller can know must be the same
+      const isMade = handle == 0 && load<u8>(FRESH, HEADER_OFF_ORIGIN) == Origin.Generated;
+      if (isMade ? !equal(FRESH, HEADER, HEADER_OFF_TAG) : !isSame(body)) return Status.TokenReused;
     }
     memory.copy(FRESH, HEADER, HEADER_SIZE);
     return 1;
@@ -416,13 +455,14 @@ export function put(token: usize, named: i32, label: usize, labelLength: i32, bo
   if (status != Status.Ok) return status;
   content(label, labelLength, body, length);
   const before = replayed(token, 0, body);
+  repeated = before > 0;
   if (before != 0) return before > 0 ? Status.Ok : Status.TokenReused;
   status = chooseClass(named, length, labelLength);
   if (status != Status.Ok) return status;
   return settle(writeVersion(Operation.Put, chosenClass, label, body));
 }
 
-/** Gives the record behind a handle a new body. Ok (header in FRESH) | NoSuchHandle | TokenReused | TooLarge | ClassFull | … as put. */
+/** Gives the record behind a handle a new body, imported from now on. Ok (header in FRESH) | NoSuchHandle | TokenReused | TooLarge | … as put. */
 export function replace(handle: usize, token: usize, body: usize, length: i32): Status {
   let status = mayChange();
   if (status != Status.Ok) return status;
@@ -431,7 +471,37 @@ export function replace(handle: usize, token: usize, body: usize, length: i32): 
   status = header.read(slot);
   if (status == Status.Ok) status = header.readLabel(slot);
   if (status != Status.Ok) return status;
+  describeVersion(token);
+  store<u8>(FRESH, Origin.Imported, HEADER_OFF_ORIGIN);
   return renew(slot, handle, token, LABEL, header.labelLength(HEADER), body, length);
+}
+
+/** Gives the record behind a handle other parts beside its keys, which stay. `room`: `size` bytes, in whose end the parts stand, wiped.
+ *  As replace; BadRecord when keys and parts are too many. */
+export function replaceRest(handle: usize, token: usize, length: i32, room: usize, size: i32): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  const slot = index.find(handle);
+  if (slot < 0) return Status.NoSuchHandle;
+  status = header.read(slot);
+  if (status != Status.Ok) return status;
+  const old = header.bodyLength(HEADER);
+  if (old + length > size) return refuse(Status.TooLarge, size - old);
+  status = openInto(slot, room);
+  if (status == Status.Ok) status = renewRest(slot, handle, token, room, parts.keepKeys(room, old), length, size);
+  wipe(room, size);
+  return status;
+}
+
+/** The keys, `kept` bytes, stand at the beginning of `room`, the other parts at its end. */
+function renewRest(slot: i32, handle: usize, token: usize, room: usize, kept: i32, length: i32, size: i32): Status {
+  if (kept + 2 * length > size) return refuse(Status.TooLarge, (size - kept) / 2); // or it could not be repeated
+  memory.copy(room + kept, room + size - length, length);
+  if (parts.count(room, kept + length) == 0) return Status.BadRecord;
+  describeVersion(token);
+  const status = renew(slot, handle, token, LABEL, header.labelLength(HEADER), room, kept + length);
+  if (status == Status.TooLarge) detail = max<i64>(0, detail - kept);
+  return status;
 }
 
 /** Gives the record behind a handle another label (length 0: none). `room`: BODY_MAX bytes for its body, wiped. As replace. */
@@ -443,11 +513,29 @@ export function relabel(handle: usize, token: usize, label: usize, labelLength: 
   status = openInto(slot, room);
   if (status != Status.Ok) return status;
   const length = header.bodyLength(HEADER);
+  describeVersion(token);
   status = renew(slot, handle, token, label, labelLength, room, length);
   wipe(room, length);
   return status;
 }
 
+/** Gives the record behind a handle another policy. `room` as in relabel. As replace. */
+export function setPolicy(handle: usize, token: usize, policy: u32, room: usize): Status {
+  let status = mayChange();
+  if (status != Status.Ok) return status;
+  const slot = index.find(handle);
+  if (slot < 0) return Status.NoSuchHandle;
+  status = openInto(slot, room);
+  if (status != Status.Ok) return status;
+  const length = header.bodyLength(HEADER);
+  describeVersion(token);
+  store<u8>(FRESH, policy, HEADER_OFF_POLICY);
+  status = renew(slot, handle, token, LABEL, header.labelLength(HEADER), room, length);
+  wipe(room, length);
+  return status;
+}
+
+/** Writes the version that FRESH begins to describe. */
 function renew(
   slot: i32,
   handle: usize,
@@ -457,7 +545,6 @@ function renew(
   body: usize,
   length: i32,
 ): Status {
-  describeVersion(token);
   content(label, labelLength, body, length);
   const before = replayed(token, handle, body);
   if (before != 0) return before > 0 ? Status.Ok : Status.TokenReused;
@@ -471,7 +558,7 @@ function writeVersion(operation: Operation, c: i32, label: usize, body: usize): 
   const length = header.bodyLength(FRESH);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     if (entropy.random(FRESH + HEADER_OFF_NONCE, 16) != Status.Ok) return Status.EntropyNotReady;
-    let status = space.allocate(c);
+    let status = space.provide(c);
     if (status != Status.Ok) return status;
     const slot = space.chosen();
     const old = operation == Operation.Replace ? index.find(FRESH + HEADER_OFF_HANDLE) : -1;

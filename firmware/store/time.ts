@@ -1,6 +1,7 @@
 /** How long a change may keep the device deaf, in milliseconds: what Busy announces. Upper bounds from the hard maxima of the flash
  *  sequencer at its slowest clock (FSP r_flash_hp.c): 15.8 ms a unit, 1,040 ms a block; data flash 3.8 ms a unit, 18 ms a block. */
 import { BUSY_MAX } from "../defs/link";
+import { DATA_BLOCK, DATA_SIZE } from "../defs/medium";
 import { CURRENT } from "../memory";
 import * as geometry from "./geometry";
 import * as journal from "./journal";
@@ -13,11 +14,34 @@ const PROVISION: i32 = 16 * RECORD + 500; // every place, the announcement, and 
 const UNIT_TENTHS: i32 = 158; // tenths of a millisecond for one unit of the slot region
 const ERASE: i32 = 1040; // one block of the slot region
 const COPY: i32 = ERASE + 4050; // a block erased and another copied into it
+const PLACE: i32 = 80; // one place of 64 bytes: an erase, 16 units
+const ERASE_DATA: i32 = 18; // one block of the data flash
+const CURVES: i32 = 1500; // 16 to 90 million instructions
 const COMPUTE: i32 = 300; // the core's own work on the largest record, beside the flash
 
 /** A change of the journal alone. */
 export function change(): i32 {
   return RECORD + COMPUTE + (journal.isUntouched() ? TIDY : 0);
+}
+
+/** A signature over the longest message, a few multiples of points. */
+export function curves(): i32 {
+  return CURVES;
+}
+
+/** A change of the operators. */
+export function operators(): i32 {
+  return 2 * (change() + PLACE);
+}
+
+/** Handshakes that were refused, counted. */
+export function refusals(): i32 {
+  return PLACE;
+}
+
+/** Everything in the data flash erased. */
+export function reset(): i32 {
+  return 2 * change() + (DATA_SIZE / DATA_BLOCK) * ERASE_DATA;
 }
 
 export function provision(): i32 {

@@ -1,8 +1,8 @@
 /** The vault: the one place where the root key enters linear memory, and the keys derived from it. SPEC.md §3.
- *  One key, one purpose. dispatch wipes the vault after each command, mount after itself. */
+ *  One key, one purpose. command.ts wipes the vault after each command, mount after itself. */
 import * as board from "../board";
 import { derive, keyed } from "../crypto/blake3";
-import { equal, wipe } from "../crypto/bytes";
+import { ascii, equal, wipe } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import {
   CUSTODY_COPIES,
@@ -25,6 +25,9 @@ export enum KeyName {
   Header = 2,
   Journal = 3,
   Handle = 4,
+  Operator = 5,
+  Refusals = 6,
+  Identity = 7,
 }
 
 let place: usize = 0; // the readable custody place in VAULT, 0 = closed
@@ -41,14 +44,14 @@ function context(name: KeyName): string {
   if (name == KeyName.Seal) return "mbs 2026 seal";
   if (name == KeyName.Header) return "mbs 2026 header mac";
   if (name == KeyName.Journal) return "mbs 2026 journal";
-  return "mbs 2026 handle";
+  if (name == KeyName.Handle) return "mbs 2026 handle";
+  if (name == KeyName.Operator) return "mbs 2026 operator";
+  if (name == KeyName.Refusals) return "mbs 2026 refusals";
+  return "mbs 2026 identity";
 }
 
 function deriveFrom(root: usize, name: KeyName, out: usize): void {
-  const text = context(name);
-  const length = text.length;
-  for (let i = 0; i < length; i++) store<u8>(CONTEXT + i, load<u16>(changetype<usize>(text) + i * 2)); // ASCII from UTF-16
-  derive(out, CONTEXT, length, root, 32);
+  derive(out, CONTEXT, ascii(CONTEXT, context(name)), root, 32);
 }
 
 /** MAC of the custody place at `at` into TAG. */
@@ -84,6 +87,11 @@ export function open(): Status {
 export function custody(): usize {
   if (place == 0) trap(Trap.VaultClosed);
   return place;
+}
+
+/** Whether the open custody place is the first copy. */
+export function isFirst(): bool {
+  return custody() == VAULT;
 }
 
 /** One derived key, 32 bytes, valid until close(). The vault must be open. */

@@ -1,0 +1,78 @@
+/** The responder of Noise_NNpsk0_25519_ChaChaPoly_SHA256, Noise Protocol Framework revision 34 (§ numbers are its). Two messages:
+ *  `-> psk, e` and `<- e, ee`. Constant-time in the key and in the ephemeral scalar. What it knows is wiped by end(). */
+import { ascii, wipe } from "../crypto/bytes";
+import * as aead from "../crypto/chacha20poly1305";
+import { noiseHkdf } from "../crypto/hmac";
+import * as sha from "../crypto/sha256";
+import { x25519, x25519Base } from "../crypto/x25519";
+import { NOISE_STATE, NOISE_STATE_SIZE } from "../memory";
+
+const HASH: usize = NOISE_STATE; // h
+const CHAIN: usize = HASH + 32; // ck; the other keys that HKDF gives lie behind it
+const SECOND: usize = CHAIN + 32;
+const EPHEMERAL: usize = SECOND + 64; // 32
+const NONCE: usize = EPHEMERAL + 32; // 12 zeros: each cipher of a handshake is used once
+
+function mixHash(data: usize, length: i32): void {
+  sha.begin();
+  sha.update(HASH, 32);
+  sha.update(data, length);
+  sha.end(HASH);
+}
+
+/** MixKey: the cipher's key is SECOND. */
+function mixKey(material: usize, length: i32): void {
+  noiseHkdf(CHAIN, 2, CHAIN, material, length);
+}
+
+/** Reads message 1 under a key of 32 bytes. False when it is not genuine. Starts from the beginning, so that several keys can be tried,
+ *  and takes the same time whether one fits or not. */
+export function readFirst(psk: usize, prologue: usize, prologueLength: i32, message: usize): bool {
+  sha.hash(HASH, SECOND, ascii(SECOND, "Noise_NNpsk0_25519_ChaChaPoly_SHA256")); // §5.2: the name is longer than a hash
+  memory.copy(CHAIN, HASH, 32);
+  wipe(NONCE, 12);
+  mixHash(prologue, prologueLength);
+  noiseHkdf(CHAIN, 3, CHAIN, psk, 32); // psk: MixKeyAndHash
+  mixHash(SECOND, 32);
+  mixHash(message, 32); // e
+  mixKey(message, 32);
+  const tag = message + 32;
+  const genuine = aead.open(SECOND, NONCE, HASH, 32, tag, 0, tag);
+  mixHash(tag, 16);
+  return genuine;
+}
+
+/** Writes message 2 with a payload of one byte to `out`, 49 bytes. `theirs`: the ephemeral key in message 1. `scalar`: 32 random bytes,
+ *  moved and wiped. False when theirs is of low order. */
+export function writeSecond(out: usize, theirs: usize, scalar: usize, payload: u8): bool {
+  memory.copy(EPHEMERAL, scalar, 32);
+  wipe(scalar, 32);
+  const good = x25519(SECOND, EPHEMERAL, theirs); // before `out`, which may lie over it
+  memory.copy(scalar, SECOND, 32);
+  x25519Base(out, EPHEMERAL);
+  mixHash(out, 32); // e
+  mixKey(out, 32);
+  mixKey(scalar, 32); // ee
+  wipe(scalar, 32);
+  store<u8>(out, payload, 32);
+  aead.seal(SECOND, NONCE, HASH, 32, out + 32, 1, out + 33);
+  mixHash(out + 32, 17);
+  return good;
+}
+
+/** The session id: the first two bytes of the handshake hash (§11.2). */
+export function sessionId(): u32 {
+  return load<u16>(HASH);
+}
+
+/** Split (§5.2): the key of what the host sends, then of what the device sends, 64 bytes. Ends the handshake. */
+export function split(keys: usize): void {
+  noiseHkdf(CHAIN, 2, CHAIN, 0, 0);
+  memory.copy(keys, CHAIN, 64);
+  end();
+}
+
+/** Forgets everything. */
+export function end(): void {
+  wipe(NOISE_STATE, NOISE_STATE_SIZE);
+}
