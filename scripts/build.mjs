@@ -12,7 +12,8 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 process.chdir(root);
 const WASM3 = "node_modules/react-native-webassembly/cpp";
 const BOARD = "board/ek-ra6m5";
-const ARENA = 200 * 1024;
+const INLINE = "scripts/inline.mjs";
+const ARENA = 288 * 1024;
 
 const INTERPRETER = ["bind", "code", "compile", "core", "env", "exec", "function", "module", "parse"];
 const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
@@ -102,7 +103,8 @@ function checkInterpreter() {
 }
 
 async function buildCore() {
-  await run(process.execPath, ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"]);
+  const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
+  await run(process.execPath, [...asc, "--transform", `./${INLINE}`]);
   const wasm = readFileSync("build/core.wasm");
   const hash = sha256(wasm);
   writeFileSync("build/core.json", `${JSON.stringify({ sha256: hash, bytes: wasm.length })}\n`);
@@ -200,7 +202,7 @@ async function main() {
 
   await step(
     "core",
-    [...filesIn("firmware", ".ts"), "asconfig.json"],
+    [...filesIn("firmware", ".ts"), "asconfig.json", INLINE],
     ["build/core.wasm", "build/core_wasm.c"],
     buildCore,
   );

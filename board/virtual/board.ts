@@ -30,6 +30,8 @@ export interface BoardOptions {
   seed?: number;
   /** File that keeps the flash; read now, written by `save()`. */
   flash?: string;
+  /** Setup code to flash with the firmware, 32 bytes; none: zeros, as it was built. */
+  setupCode?: Uint8Array;
 }
 
 export type BoardEvent =
@@ -149,7 +151,7 @@ export class VirtualBoard implements Chip, Paced {
       supply: this.supply,
       changed,
     });
-    const { elf, hash } = loadFirmware(options.elf, this.code);
+    const { elf, hash } = loadFirmware(options.elf, this.code, options.setupCode);
     this.elf = elf;
     this.firmware = hash;
     this.#path = options.flash;
@@ -274,11 +276,13 @@ export class VirtualBoard implements Chip, Paced {
   // --- the outside world
 
   press(which: Switch): void {
+    this.#pace.catchUp();
     this.#ports.press(which, true);
     this.#pace.wake();
   }
 
   release(which: Switch): void {
+    this.#pace.catchUp();
     this.#ports.press(which, false);
     this.#pace.wake();
   }
@@ -398,6 +402,11 @@ export class VirtualBoard implements Chip, Paced {
   /** Reads memory as a debugger would; undefined outside. For tests and reports. */
   peek(address: number, length: number): Buffer | undefined {
     return this.#memory.peek(address, length);
+  }
+
+  /** Writes RAM as a debugger would; false outside. For tests. */
+  poke(address: number, bytes: Uint8Array): boolean {
+    return this.#memory.poke(address, bytes);
   }
 
   // --- running

@@ -120,6 +120,13 @@ export class Memory implements CoreMemory {
     return undefined;
   }
 
+  /** Writes RAM as a debugger would. @returns false outside */
+  poke(address: number, bytes: Uint8Array): boolean {
+    if (address < RAM || address + bytes.length > RAM + RAM_SIZE) return false;
+    this.#ram.set(bytes, address - RAM);
+    return true;
+  }
+
   readWord(address: number): number | undefined {
     if (this.flashMode === "code" && address < this.code.size) return undefined;
     return this.peek(address, 4)?.readUInt32LE(0);

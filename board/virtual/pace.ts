@@ -1,8 +1,9 @@
 /** Runs a board beside the event loop: slice after slice while there is work, a nap while the firmware idles. Real time that
  *  passes in a nap is given to the board, so that its clock keeps up with people. */
 
-/** How long an idle board sleeps before it gets a turn. */
-const NAP_MS = 20;
+/** How long an idle board sleeps before it gets a turn: as often as its main loop asks the core what to do (main.c), so that
+ *  switches are seen as they are on a real board. */
+const NAP_MS = 10;
 /** A longer absence of the host (a laptop that slept) is not made up for. */
 const ABSENCE_MS = 100;
 

@@ -3,10 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import { RESET_HOLD_MS } from "../../firmware/defs/session.js";
 import { type BoardEvent, VirtualBoard } from "./board.js";
 import { describeFault } from "./faults.js";
 import { lockFlash } from "./flashfile.js";
 import { tears } from "./nor.js";
+import { Person, PRESS_MS, type Presence } from "./person.js";
 import type { Switch } from "./ports.js";
 import { hostRandom } from "./prng.js";
 import { PtyUart } from "./pty.js";
@@ -23,6 +25,10 @@ export interface RunOptions {
   pty?: string;
   /** Makes noise, entropy and unique id follow from this number: for tests; keys made so are not secret. */
   seed?: number;
+  /** Setup code to flash with the firmware, 32 bytes; none: zeros. */
+  setupCode?: Uint8Array;
+  /** Who touches S1. Default: `ask` when commands are typed on a terminal, otherwise `never`. */
+  presence?: Presence;
   /** Ends the run as `quit` does. */
   signal?: AbortSignal;
   /** Where the log goes; default stdout. */
@@ -36,15 +42,17 @@ export interface RunOptions {
 const DEFAULT_PORT = 7420;
 /** Flash is written to its file this long after it last changed. */
 const SAVE_AFTER_MS = 250;
-const PRESS_MS = 300;
+/** S1 and S2 held from power-up on: longer than a factory reset asks for (SPEC.md §12). */
+const RESET_MS = RESET_HOLD_MS + 1000;
 
 const HELP = [
-  "power on | off   switch the supply",
-  "power cut        cut it inside the next flash operation",
-  "reset            press S3: RAM survives",
-  "press s1|s2 [ms] press a switch, by default for 300 ms",
-  "status           what the board is and does",
-  "quit             power off and leave (or Ctrl-C)",
+  "power on | off       switch the supply",
+  `power on with s1 s2  the same with both held for ${RESET_MS / 1000} s: factory reset`,
+  "power cut            cut it inside the next flash operation",
+  "reset                press S3: RAM survives",
+  `press s1|s2 [ms]     press a switch, by default for ${PRESS_MS} ms`,
+  "status               what the board is and does",
+  "quit                 power off and leave (or Ctrl-C)",
 ];
 
 /** Runs until `quit`, Ctrl-C or `signal`.
@@ -79,6 +87,7 @@ class Session {
   exitCode = 0;
   readonly #board: VirtualBoard;
   readonly #output: NodeJS.WritableStream;
+  readonly #person: Person;
   #quit: () => void = () => {};
   #fail: (error: unknown) => void = () => {};
   #tcp: TcpUart | undefined;
@@ -98,19 +107,35 @@ class Session {
       this.#quit = resolve;
       this.#fail = reject;
     });
-    const { flash, seed } = options;
+    const { flash, seed, setupCode } = options;
     const unlock = flash === undefined ? () => {} : lockFlash(flash);
     try {
       this.#board = VirtualBoard.create({
         elf: options.elf ?? join(packageRoot(), "build", "ek-ra6m5.elf"),
         ...(flash !== undefined && { flash }),
         ...(seed !== undefined && { seed }),
+        ...(setupCode !== undefined && { setupCode }),
       });
     } catch (error) {
       unlock();
       throw error;
     }
     this.#undo.push(unlock);
+    this.#person = new Person(options.presence ?? (this.#typed() ? "ask" : "never"), this.#board, (text) =>
+      this.#log(text),
+    );
+    this.#undo.push(() => this.#person.leave());
+  }
+
+  /** Where monitor commands come from; null: nowhere. */
+  get #input(): NodeJS.ReadableStream | null {
+    return this.options.input === undefined ? process.stdin : this.options.input;
+  }
+
+  /** Whether somebody can type commands on a terminal. */
+  #typed(): boolean {
+    const input = this.#input as { isTTY?: boolean } | null;
+    return input?.isTTY === true && !(input === process.stdin && inBackground());
   }
 
   async open(): Promise<void> {
@@ -165,6 +190,8 @@ class Session {
     if (this.options.seed !== undefined) this.#log("seeded: nothing this board makes is secret");
     if (this.#tcp !== undefined) this.#log(`UART on tcp:127.0.0.1:${this.#tcp.port}`);
     if (this.#pty !== undefined) this.#log(`UART on ${this.#pty.link} (${this.#pty.device})`);
+    if (this.options.setupCode !== undefined) this.#log("setup code: flashed with the firmware");
+    this.#log(this.#person.describe());
   }
 
   #listenToPeople(): void {
@@ -177,7 +204,7 @@ class Session {
     if (signal?.aborted === true) this.#quit();
     signal?.addEventListener("abort", quit, { once: true });
     this.#undo.push(() => signal?.removeEventListener("abort", quit));
-    const input = this.options.input === undefined ? process.stdin : this.options.input;
+    const input = this.#input;
     if (input === null) return;
     if (input === process.stdin && inBackground()) {
       this.#log("in the background: no monitor commands; kill ends it");
@@ -195,7 +222,7 @@ class Session {
     if (verb === "quit" || verb === "exit") this.#quit();
     else if (verb === "power" && object === "on") {
       if (board.powered) this.#log("it is on");
-      else board.powerOn();
+      else this.#powerOn(words.slice(2).join(" "));
     } else if (verb === "power" && object === "off") {
       if (board.powered) board.powerOff();
       else this.#log("it is off");
@@ -205,6 +232,18 @@ class Session {
     else if (verb === "status") this.#status();
     else if (verb === "help" || verb === "?") for (const line of HELP) this.#log(line);
     else if (verb !== "") this.#log(`no command "${words.join(" ")}"; help lists them`);
+  }
+
+  #powerOn(condition: string): void {
+    if (condition !== "" && condition !== "with s1 s2") {
+      this.#log(`power on, or power on with s1 s2; got "power on ${condition}"`);
+      return;
+    }
+    if (condition !== "") {
+      for (const which of ["s1", "s2"] as const) this.#person.press(which, RESET_MS);
+      this.#log(`s1 and s2 pressed for ${RESET_MS} ms`);
+    }
+    this.#board.powerOn();
   }
 
   #armCut(): void {
@@ -218,9 +257,7 @@ class Session {
       this.#log(`press takes milliseconds, got "${amount}"`);
       return;
     }
-    this.#board.press(which);
-    const timer = setTimeout(() => this.#board.release(which), ms);
-    this.#undo.push(() => clearTimeout(timer));
+    this.#person.press(which, ms);
     this.#log(`${which} pressed for ${ms} ms`);
   }
 
@@ -243,9 +280,11 @@ class Session {
         this.#log("power on");
         return;
       case "off":
+        this.#person.see([]);
         this.#log("power off");
         return;
       case "cut":
+        this.#person.see([]);
         this.#log("power was cut inside a flash operation; power on starts the board again");
         return;
       case "reset":
@@ -259,6 +298,7 @@ class Session {
         return;
       case "lights":
         this.#log(`lights: ${event.lights.length > 0 ? event.lights.join(", ") : "none"}`);
+        this.#person.see(event.lights);
     }
   }
 
