@@ -6,11 +6,16 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { stringify } from "smol-toml";
 import { FileError, UsageError } from "./client/errors.js";
+import { parseKeySetting } from "./keys/keys.js";
 import { parsePort } from "./ports.js";
 import { parseToml } from "./toml.js";
 
 /** Every setting, and what refuses a wrong value. */
-const SETTINGS = { port: (value: string) => void parsePort(value) };
+const SETTINGS = {
+  port: (value: string) => void parsePort(value),
+  /** Where operator keys are kept: auto, keyring, file. */
+  keys: (value: string) => void parseKeySetting(value),
+};
 export type Setting = keyof typeof SETTINGS;
 export type Config = Partial<Record<Setting, string>>;
 export const SETTING_NAMES = Object.keys(SETTINGS) as Setting[];

@@ -1,11 +1,14 @@
 /** The manifest: what a device is provisioned with. example.toml shows every field. Relies on toml.ts.
  *  Sizes and limits are those of SPEC.md §3; unknown fields are refused. */
 import { SLOT_BLOCK, SLOT_BLOCKS, UNIT } from "../firmware/defs/medium.js";
+import { OPERATORS_MAX } from "../firmware/defs/operator.js";
 import { CLASSES_MAX, LABEL_MAX, type Presence, SLOTS_MAX, type Tier, type Usage } from "../firmware/defs/record.js";
+import { Role } from "../firmware/defs/session.js";
+import { isOperatorId } from "./client/answers.js";
 import { UsageError } from "./client/errors.js";
 import type { Geometry } from "./client/requests.js";
 import { FORMATS, type Format } from "./credentials/format.js";
-import { PRESENCES, TIERS, USAGES, type Words } from "./names.js";
+import { GENERATED_USAGES, PRESENCES, ROLES, TIERS, USAGES, type Words } from "./names.js";
 import { parseToml, type Table } from "./toml.js";
 
 export interface ManifestCredential {
@@ -14,25 +17,38 @@ export interface ManifestCredential {
   /** Raised by whoever wants a second record beside the first; see provision.ts. */
   revision: number;
   label?: string;
-  /** Paths as written, relative to the manifest. */
+  /** Paths as written, relative to the manifest; none when the device makes the key. */
   files: string[];
+  /** The device makes the key, and it never leaves it. */
+  generate: boolean;
   format: Format;
   passphraseFile?: string;
-  /** Absent: what the files are. */
+  /** Absent: what the files are. Always there when the device makes the key. */
   usage?: Usage;
   tier: Tier;
   exportable: boolean;
   presence: Presence;
 }
 
+export interface ManifestOperator {
+  id: string;
+  role: Role;
+}
+
 export interface Manifest {
   name: string;
   classes: Geometry[];
+  /** At least one admin among them. */
+  operators: ManifestOperator[];
   credentials: ManifestCredential[];
 }
 
 const SMALLEST_SLOT = 2 * UNIT;
 const DEFAULT_CLASSES: Geometry[] = [{ slotSize: 4096, blocks: SLOT_BLOCKS }];
+const DEFAULT_OPERATORS: ManifestOperator[] = [
+  { id: "admin", role: Role.Admin },
+  { id: "user", role: Role.User },
+];
 
 /** Slots of a class that puts can take: one block stays free for reclaim, one slot for replace. SPEC.md §3 */
 export function capacity({ slotSize, blocks }: Geometry): number {
@@ -52,6 +68,7 @@ export function parseManifest(text: string, file: string): Manifest {
   const tables = root.tables("class");
   const classes = tables.length === 0 ? DEFAULT_CLASSES : tables.map(readClass);
   checkFits(classes, root);
+  const operators = readOperators(root);
   const names = new Set<string>();
   const credentials = root.tables("credential").map((table) => {
     const credential = readCredentialTable(table);
@@ -61,7 +78,7 @@ export function parseManifest(text: string, file: string): Manifest {
     return credential;
   });
   root.end();
-  return { name, classes, credentials };
+  return { name, classes, operators, credentials };
 }
 
 function readClass(table: Table): Geometry {
@@ -109,8 +126,28 @@ function checkFits(classes: readonly Geometry[], root: Table): void {
     );
 }
 
+function readOperators(root: Table): ManifestOperator[] {
+  const tables = root.tables("operator");
+  if (tables.length === 0) return DEFAULT_OPERATORS;
+  if (tables.length > OPERATORS_MAX)
+    throw root.error("operator", `stands there ${tables.length} times; a device knows at most ${OPERATORS_MAX}`);
+  const operators: ManifestOperator[] = [];
+  for (const table of tables) {
+    const id = table.string("id");
+    if (!isOperatorId(id)) throw table.error("id", "should be 1 to 10 of a-z 0-9 . _ -");
+    if (operators.some((other) => other.id === id)) throw table.error("id", `is the second operator "${id}"`);
+    operators.push({ id, role: word(table, "role", ROLES) });
+    table.end();
+  }
+  if (operators.every(({ role }) => role !== Role.Admin))
+    throw root.error("operator", "names no admin", "Without one nobody could put anything.");
+  return operators;
+}
+
 function readCredentialTable(table: Table): ManifestCredential {
-  if (table.has("file") === table.has("files")) throw table.error(undefined, "needs either `file` or `files`");
+  const generate = optional(table, "generate", (key) => table.boolean(key)) ?? false;
+  const sources = [generate, table.has("file"), table.has("files")].filter((given) => given);
+  if (sources.length !== 1) throw table.error(undefined, "needs either `file`, `files` or `generate = true`");
   const label = optional(table, "label", (key) => table.string(key));
   if (label !== undefined && Buffer.byteLength(label) > LABEL_MAX)
     throw table.error("label", `is longer than ${LABEL_MAX} bytes`);
@@ -122,7 +159,8 @@ function readCredentialTable(table: Table): ManifestCredential {
     name,
     revision: optional(table, "revision", (key) => table.integer(key, 1, 0xffff)) ?? 1,
     ...(label !== undefined && { label }),
-    files: table.has("file") ? [table.string("file")] : table.strings("files"),
+    files: generate ? [] : table.has("file") ? [table.string("file")] : table.strings("files"),
+    generate,
     format: optional(table, "format", (key) => readFormat(table, key)) ?? "auto",
     ...(passphraseFile !== undefined && { passphraseFile }),
     ...(usage !== undefined && { usage }),
@@ -130,8 +168,20 @@ function readCredentialTable(table: Table): ManifestCredential {
     exportable: optional(table, "exportable", (key) => table.boolean(key)) ?? false,
     presence: optional(table, "presence", (key) => word(table, key, PRESENCES)) ?? PRESENCES.number("never"),
   };
+  if (generate) checkGenerated(table, credential);
   table.end();
   return credential;
+}
+
+function checkGenerated(table: Table, { exportable, format, passphraseFile, usage }: ManifestCredential): void {
+  if (usage === undefined || !GENERATED_USAGES.includes(usage))
+    throw table.error(
+      "usage",
+      `should be one of ${GENERATED_USAGES.map((one) => USAGES.word(one)).join(", ")} for a key that the device makes`,
+    );
+  if (exportable) throw table.error("exportable", "cannot be true: a key that the device makes never leaves it");
+  if (format !== "auto" || passphraseFile !== undefined)
+    throw table.error("generate", "goes without `format` and `passphrase-file`: there is no file");
 }
 
 function optional<T>(table: Table, key: string, read: (key: string) => T): T | undefined {

@@ -17,7 +17,9 @@ import {
   Tier,
   Usage,
 } from "../firmware/defs/record.js";
+import { OPERATOR_ID, Role } from "../firmware/defs/session.js";
 import { State } from "../firmware/defs/wire.js";
+import { isOperatorId } from "./client/answers.js";
 import { UsageError } from "./client/errors.js";
 
 /** A closed set of words, each for one number. */
@@ -96,6 +98,13 @@ export const ALGORITHMS = new Words<number>("algorithm", [
   [ALG_PKCS8, "PKCS#8"],
 ]);
 
+/** Roles that an operator can have. */
+export const ROLES = new Words<Role>("role", [
+  [Role.Auditor, "auditor"],
+  [Role.User, "user"],
+  [Role.Admin, "admin"],
+]);
+
 export const STATES = new Words<State>("state", [
   [State.Blank, "blank"],
   [State.Provisioning, "provisioning"],
@@ -106,6 +115,15 @@ export const STATES = new Words<State>("state", [
   [State.WrongVersion, "wrong version"],
   [State.Rescue, "rescue"],
 ]);
+
+/** Usage classes whose keys the device makes itself. SPEC.md §12 */
+export const GENERATED_USAGES: readonly Usage[] = [Usage.Raw, Usage.SshSig, Usage.SshUserAuth, Usage.Note, Usage.Agree];
+
+/** @throws UsageError for a name that no operator can have */
+export function checkOperatorId(id: string, where = "operator"): string {
+  if (isOperatorId(id)) return id;
+  throw new UsageError(`${where}: expected 1 to ${OPERATOR_ID} of a-z 0-9 . _ -; got "${id}".`);
+}
 
 export interface Policy {
   exportable: boolean;

@@ -52,13 +52,13 @@ export async function choosePort(sources: PortSources): Promise<Port> {
   throw new UsageError(`${found.length} devices were found: ${found.join(", ")}.`, hint);
 }
 
-/** Opens a port. @param remote lets TCP leave this computer: nothing on the link is encrypted
+/** Opens a port. @param remote lets TCP leave this computer: a session protects what is said, but whoever reaches the port can hinder and delay
  *  @throws UsageError for another computer without `remote`, DisconnectedError when it does not open */
 export async function openPort(port: Port, remote = false): Promise<Transport> {
   if (port.kind === "serial") return openSerial(port.path);
   if (!remote && !isLoopback(port.host)) {
     throw new UsageError(
-      `${port.host} is not this computer, and nothing on the link is encrypted.`,
+      `${port.host} is not this computer: sessions protect what is said, but everybody there can hinder you, and a blank device without a setup code trusts whoever comes first.`,
       "Use an SSH tunnel to it, or say --allow-remote.",
     );
   }

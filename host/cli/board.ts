@@ -1,8 +1,9 @@
 /** board run: the virtual board in the foreground. board/virtual does it, loaded only here. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { FileError } from "../client/errors.js";
 import type { Context } from "./context.js";
 import { integer } from "./parse.js";
+import { readSetupCodeFile } from "./setup-code.js";
 
 interface RunOptions {
   elf?: string;
@@ -10,6 +11,8 @@ interface RunOptions {
   tcp?: string;
   pty?: string;
   seed?: string;
+  presence?: "always" | "never" | "ask";
+  setupCodeFile?: string;
 }
 
 export function addBoard(program: Command, context: () => Context): void {
@@ -21,13 +24,20 @@ export function addBoard(program: Command, context: () => Context): void {
     .option("--tcp <PORT>", "TCP port on 127.0.0.1; 0 picks a free one")
     .option("--pty <LINK>", "a pseudo-terminal, under this name")
     .option("--seed <NUMBER>", "makes everything random follow from it: for tests; such keys are no secrets")
-    .description("run the firmware on the virtual board, until `quit` or Ctrl-C")
-    .addHelpText(
-      "after",
-      "\nExample:\n  mbs board run --flash board.img --tcp 7420 &\n  MBS_PORT=tcp:127.0.0.1:7420 mbs info",
+    .addOption(
+      new Option("--presence <WHO>", "who touches s1 (default: ask on a terminal, otherwise never)").choices([
+        "always",
+        "never",
+        "ask",
+      ]),
     )
+    .option("--setup-code-file <FILE>", "setup code to flash with the firmware: 64 hex digits")
+    .description("run the firmware on the virtual board, until `quit` or Ctrl-C")
+    .addHelpText("after", HELP)
     .action(async (options: RunOptions) => {
-      const { elf, flash, pty, tcp, seed } = options;
+      const { elf, flash, presence, pty, tcp, seed, setupCodeFile } = options;
+      const { io } = context();
+      const setupCode = setupCodeFile === undefined ? undefined : await readSetupCodeFile(context(), setupCodeFile);
       const { runBoard } = await import("../../board/virtual/run.js");
       const running = runBoard({
         ...(elf !== undefined && { elf }),
@@ -35,8 +45,10 @@ export function addBoard(program: Command, context: () => Context): void {
         ...(pty !== undefined && { pty }),
         ...(tcp !== undefined && { tcp: integer("--tcp", tcp, 0xffff) }),
         ...(seed !== undefined && { seed: integer("--seed", seed) }),
-        input: context().io.stdin,
-        output: context().io.stdout,
+        ...(presence !== undefined && { presence }),
+        ...(setupCode !== undefined && { setupCode }),
+        input: io.stdin,
+        output: io.stdout,
       });
       context().exitCode = await running.catch((cause: Error) => {
         // plain errors are an option that cannot be met, in words for people; anything else is a bug
@@ -46,3 +58,14 @@ export function addBoard(program: Command, context: () => Context): void {
       });
     });
 }
+
+const HELP = `
+Presence, when the blue light asks for a touch:
+  always  a simulated person touches s1 after 300 ms: for tests and demonstrations, such touches prove nothing
+  never   nobody does
+  ask     the log says so; type  press s1  to touch, or  press s2  to deny
+On a terminal the board obeys commands, help lists them. A factory reset: power off, then  power on with s1 s2.
+
+Example:
+  mbs board run --flash board.img --tcp 7420 &
+  MBS_PORT=tcp:127.0.0.1:7420 mbs info`;

@@ -1,5 +1,6 @@
 /** relabel, evict, epoch, accept: changes that bring no new content. */
 import type { Command } from "commander";
+import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { handleText } from "../client/client.js";
 import { UsageError } from "../client/errors.js";
 import type { Context } from "./context.js";
@@ -16,8 +17,9 @@ export function addChanges(program: Command, context: () => Context): void {
     .action(async (target: string, label: string | undefined, options: { none?: boolean }) => {
       if ((label === undefined) !== (options.none === true)) throw new UsageError("Name either a new label or --none.");
       context().kept = "The record has its old label or its new one; `mbs list` tells which.";
-      const { handle, sequence } = await context().withClient(async (client) =>
-        client.relabel(await resolveHandle(client, target), label),
+      const { handle, sequence } = await context().withClient(
+        { commands: [DeviceCommand.Relabel, DeviceCommand.Find] },
+        async (client) => client.relabel(await resolveHandle(client, target), label),
       );
       context().result({ handle: handleText(handle), sequence }, [handleText(handle)]);
     });
@@ -31,10 +33,13 @@ export function addChanges(program: Command, context: () => Context): void {
     .action(async (target: string, options: { destroy: boolean }) => {
       await context().confirm(`${target} will be gone for good. Evict it?`);
       context().kept = "The record is either there as before or evicted; `mbs list` tells which.";
-      const [handle, { destroyed }] = await context().withClient(async (client) => {
-        const found = await resolveHandle(client, target);
-        return [found, await client.evict(found, options.destroy)] as const;
-      });
+      const [handle, { destroyed }] = await context().withClient(
+        { commands: [DeviceCommand.Evict, DeviceCommand.Find] },
+        async (client) => {
+          const found = await resolveHandle(client, target);
+          return [found, await client.evict(found, options.destroy)] as const;
+        },
+      );
       const what = destroyed
         ? "evicted, sealed content erased"
         : "evicted, sealed content erased when its block is needed again";
@@ -49,7 +54,7 @@ export function addChanges(program: Command, context: () => Context): void {
       const number = integer("epoch", text);
       await context().confirm(`The creation epoch never goes back behind ${number}. Set it?`);
       context().kept = "The epoch is the old one or the new one; `mbs info` tells which.";
-      const epoch = await context().withClient((client) => client.epoch(number));
+      const epoch = await context().withClient({ commands: [DeviceCommand.Epoch] }, (client) => client.epoch(number));
       context().result({ epoch }, [`epoch ${epoch}`]);
     });
 
@@ -59,7 +64,7 @@ export function addChanges(program: Command, context: () => Context): void {
     .action(async () => {
       await context().confirm("The device found records that its journal does not vouch for. Accept them as they are?");
       context().kept = "The store is either still degraded or accepted; `mbs info` tells which.";
-      const accepted = await context().withClient((client) => client.accept());
+      const accepted = await context().withClient({ commands: [DeviceCommand.Accept] }, (client) => client.accept());
       context().result({ accepted }, [`accepted so far: ${accepted} degraded sets`]);
     });
 }

@@ -25,15 +25,21 @@ export function addCompletion(program: Command, context: () => Context): void {
     });
 }
 
+/** The commands that help lists. */
+function shown(command: Command): Command[] {
+  const visible = command.createHelp().visibleCommands(command);
+  return command.commands.filter((sub) => visible.includes(sub));
+}
+
 /** Every command with the words that may follow it. */
 function words(program: Command): { path: string; follow: string[] }[] {
   const options = (command: Command) => command.options.flatMap(({ long }) => (long ? [long] : []));
-  return program.commands.flatMap((command) => [
+  return shown(program).flatMap((command) => [
     {
       path: command.name(),
-      follow: [...command.commands.map((sub) => sub.name()), ...options(command), ...options(program)],
+      follow: [...shown(command).map((sub) => sub.name()), ...options(command), ...options(program)],
     },
-    ...command.commands.map((sub) => ({
+    ...shown(command).map((sub) => ({
       path: `${command.name()} ${sub.name()}`,
       follow: [...options(sub), ...options(program)],
     })),
@@ -47,7 +53,9 @@ function bash(program: Command): string {
   return `_mbs() {
   local line="\${COMP_WORDS[*]:1:COMP_CWORD-1} " words
   case "$line" in
-    " ") words="${program.commands.map((command) => command.name()).join(" ")}" ;;
+    " ") words="${shown(program)
+      .map((command) => command.name())
+      .join(" ")}" ;;
 ${cases.join("\n")}
   esac
   COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
@@ -62,12 +70,12 @@ function zsh(program: Command): string {
 
 function fish(program: Command): string {
   const quote = (text: string) => `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'")}'`;
-  const lines = program.commands.flatMap((command) => {
+  const lines = shown(program).flatMap((command) => {
     const inside = `-n ${quote(`__fish_seen_subcommand_from ${command.name()}`)}`;
     const options = command.options.flatMap(({ long, description }) =>
       long ? [`complete -c mbs ${inside} -l ${long.slice(2)} -d ${quote(description)}`] : [],
     );
-    const subs = command.commands.map(
+    const subs = shown(command).map(
       (sub) => `complete -c mbs ${inside} -a ${sub.name()} -d ${quote(sub.description())}`,
     );
     return [

@@ -6,7 +6,9 @@ import type { Context } from "./context.js";
 import { pairs } from "./table.js";
 
 export function addConfig(program: Command, context: () => Context): void {
-  const config = program.command("config").description("settings: the port that is used when none is named");
+  const config = program
+    .command("config")
+    .description("settings: the port that is used when none is named, and where keys are kept (auto, keyring, file)");
   config
     .command("get")
     .argument("<name>", SETTING_NAMES.join(", "))

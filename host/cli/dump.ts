@@ -2,9 +2,11 @@
 import type { Command } from "commander";
 import { Region } from "../../firmware/defs/boundary.js";
 import { CUSTODY_SIZE, DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
+import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { UsageError } from "../client/errors.js";
 import type { Context } from "./context.js";
-import { refuseExisting, writeOutput } from "./files.js";
+import { checkOutputFile, writeOutput } from "./files.js";
+import { SETUP_STATES } from "./operators.js";
 import { integer } from "./parse.js";
 
 const STEP = 4096; // most bytes that one request brings, SPEC.md §9
@@ -18,6 +20,7 @@ interface DumpOptions {
   length?: string;
   output?: string;
   force: boolean;
+  setupCodeFile?: string;
 }
 
 export function addDump(program: Command, context: () => Context): void {
@@ -28,6 +31,7 @@ export function addDump(program: Command, context: () => Context): void {
     .option("--length <BYTES>", "how much (default: to the end of the region)")
     .option("-o, --output <FILE>", "write there (mode 0600)")
     .option("--force", "replace FILE if it exists", false)
+    .option("--setup-code-file <FILE>", "for a device that lost its operators: 64 hex digits (default: MBS_SETUP_CODE)")
     .description("read sealed bytes of the medium; the root key is not among them")
     .action(async (name: string, options: DumpOptions) => {
       if (name !== "slots" && name !== "data") throw new UsageError(`region: expected slots or data; got "${name}".`);
@@ -38,16 +42,22 @@ export function addDump(program: Command, context: () => Context): void {
         throw new UsageError(`${name} can be read from ${from} up to ${to}; got offset ${offset}, length ${length}.`);
       if (options.output === undefined && context().io.stdout.isTTY)
         throw new UsageError("A dump is binary.", "Say -o FILE, or send it into a pipe.");
+      if (options.output === undefined && context().json)
+        throw new UsageError("A dump is binary, and no JSON.", "Say -o FILE with --json.");
       const { output, force } = options;
-      if (output !== undefined && !force) await refuseExisting(output);
-      const bytes = await context().withClient(async (client) => {
-        const chunks: Uint8Array[] = [];
-        for (let at = 0; at < length; at += STEP) {
-          chunks.push(await client.dump(region, offset + at, Math.min(STEP, length - at)));
-          context().progress(`${Math.min(at + STEP, length)} of ${length} bytes`);
-        }
-        return Buffer.concat(chunks);
-      });
+      if (output !== undefined) await checkOutputFile(output, force);
+      context().setupCodeFile = options.setupCodeFile;
+      const bytes = await context().withClient(
+        { commands: [DeviceCommand.Dump], setup: SETUP_STATES },
+        async (client) => {
+          const chunks: Uint8Array[] = [];
+          for (let at = 0; at < length; at += STEP) {
+            chunks.push(await client.dump(region, offset + at, Math.min(STEP, length - at)));
+            context().progress(`${Math.min(at + STEP, length)} of ${length} bytes`);
+          }
+          return Buffer.concat(chunks);
+        },
+      );
       if (output === undefined) context().io.stdout.write(bytes);
       else {
         await writeOutput(output, bytes, force);

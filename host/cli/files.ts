@@ -1,6 +1,8 @@
 /** Files of the user: what is read whole, and what is written for the user alone. */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, lstat, open, readFile, rename, rm } from "node:fs/promises";
+import { constants } from "node:fs";
+import { access, type FileHandle, lstat, open, readFile, rename, rm } from "node:fs/promises";
+import { dirname } from "node:path";
 import { FileError, UsageError } from "../client/errors.js";
 import type { Source } from "../credentials/format.js";
 import type { Io } from "./io.js";
@@ -50,13 +52,30 @@ export async function writeOutput(path: string, bytes: Uint8Array, force: boolea
   }
 }
 
-/** Says early what `writeOutput` without force would say at the end. @throws FileError when something has the name */
+/** Gives a written file its name. @param force replaces an existing one. @throws FileError, and the file keeps the name it had */
+export async function moveOutput(from: string, to: string, force: boolean): Promise<void> {
+  if (!force) await refuseExisting(to);
+  await rename(from, to).catch((error) => cannot("write", to, error));
+}
+
+/** Says early what `writeOutput` would say at the end, when somebody touched the board for nothing. @throws FileError */
+export async function checkOutputFile(path: string, force: boolean): Promise<void> {
+  if (!force) await refuseExisting(path);
+  await access(dirname(path), constants.W_OK).catch((error) => cannot("write", path, error));
+}
+
+/** @throws FileError when something has the name */
 export async function refuseExisting(path: string): Promise<void> {
   if ((await lstat(path).catch(() => undefined)) !== undefined) throw exists(path);
 }
 
 function exists(path: string): FileError {
   return new FileError(`${path} exists already and was left as it is.`, "Choose another name, or say --force.");
+}
+
+/** @throws FileError that says why a file cannot be read */
+export function cannotRead(path: string, cause: Error): never {
+  return cannot("read", path, cause);
 }
 
 function cannot(what: "read" | "write", path: string, cause: Error): never {

@@ -1,11 +1,13 @@
 /** get: an exportable record back into a file or a pipe. */
 import type { Command } from "commander";
+import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { UsageError } from "../client/errors.js";
 import { EXPORTS, type Export, usualExport, writeCredential } from "../credentials/export.js";
 import { ALGORITHMS, KINDS } from "../names.js";
 import { decodeParts, type Part } from "../record.js";
 import type { Context } from "./context.js";
-import { isText, writeOutput } from "./files.js";
+import { checkOutputFile } from "./files.js";
+import { deliver } from "./output.js";
 import { integer } from "./parse.js";
 import { entryJson } from "./present.js";
 import { resolveHandle } from "./target.js";
@@ -33,8 +35,12 @@ export function addGet(program: Command, context: () => Context): void {
     .action(async (target: string, options: GetOptions) => {
       if (options.part !== undefined && options.as !== undefined)
         throw new UsageError("--part gives the bytes as they were stored; --as does not go with it.");
+      if (options.output !== undefined && options.output !== "-")
+        await checkOutputFile(options.output, options.force ?? false);
       const wanted = options.as === undefined ? undefined : readExport(options.as);
-      const record = await context().withClient(async (client) => client.get(await resolveHandle(client, target)));
+      const record = await context().withClient({ commands: [DeviceCommand.Get] }, async (client) =>
+        client.get(await resolveHandle(client, target)),
+      );
       const parts = decodeParts(record.body);
       if (context().json && options.output === undefined && wanted === undefined && options.part === undefined) {
         context().result({ ...entryJson(record), parts: parts.map(partJson) }, []);
@@ -45,28 +51,6 @@ export function addGet(program: Command, context: () => Context): void {
         options.part === undefined ? await writeCredential(parts, as, record.label ?? "") : pick(parts, options.part);
       await deliver(context(), bytes, options, entryJson(record));
     });
-}
-
-async function deliver(
-  context: Context,
-  bytes: Uint8Array,
-  options: GetOptions,
-  entry: Record<string, unknown>,
-): Promise<void> {
-  const { output, force } = options;
-  if (output !== undefined) {
-    await writeOutput(output, bytes, force);
-    context.result({ ...entry, file: output, bytes: bytes.length }, [`${output}: ${bytes.length} bytes`]);
-  } else if (context.json) {
-    context.result({ ...entry, content: Buffer.from(bytes).toString("base64") }, []);
-  } else if (context.io.stdout.isTTY && !isText(bytes)) {
-    throw new UsageError(
-      "The content is binary and would upset the terminal; nothing was shown.",
-      "Say -o FILE, or send it into a pipe.",
-    );
-  } else {
-    context.io.stdout.write(bytes);
-  }
 }
 
 function pick(parts: readonly Part[], text: string): Uint8Array {

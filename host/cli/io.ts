@@ -24,6 +24,10 @@ export const processIo: Io = {
   exit: (code) => process.exit(code),
 };
 
-/** The user pressed Ctrl-C at a prompt. */
-export class Interrupted extends Error {}
+/** The user pressed Ctrl-C at a prompt, or while a touch was awaited. The message says what became of the device. */
+export class Interrupted extends Error {
+  constructor(message = "The device was not changed.") {
+    super(message);
+  }
+}
 export const INTERRUPTED_EXIT = 130;

@@ -13,3 +13,10 @@ export function checkLabel(label: string | undefined): void {
   if (label === "")
     throw new UsageError("--label: expected a name; got an empty one.", "Leave --label out for no label.");
 }
+
+/** @param max bytes at the most; an empty text is no bytes. @throws UsageError that names the argument */
+export function hexBytes(name: string, text: string, max: number): Uint8Array {
+  if (!/^(?:[0-9a-f]{2})*$/i.test(text) || text.length > 2 * max)
+    throw new UsageError(`${name}: expected at most ${max} bytes in hexadecimal digits; got "${text}".`);
+  return Buffer.from(text, "hex");
+}

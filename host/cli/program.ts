@@ -1,22 +1,34 @@
 /** The command line as a whole: options that every command has, the commands, and how errors end. README and --help list the exit codes. */
 import { Command, CommanderError } from "commander";
-import { DeviceError, DisconnectedError, MbsError, UsageError } from "../client/errors.js";
+import { DeviceError, DisconnectedError, MbsError, UnreachedError, UsageError } from "../client/errors.js";
+import { withoutKeys } from "../keys/text.js";
 import { packageVersion } from "../package.js";
+import { addAgree } from "./agree.js";
+import { addAttest } from "./attest.js";
 import { addBoard } from "./board.js";
 import { addChanges } from "./change.js";
 import { addCompletion } from "./completion.js";
 import { addConfig } from "./config.js";
 import { Context, type Globals, SCHEMA_VERSION } from "./context.js";
+import { addCsr } from "./csr.js";
 import { addDump } from "./dump.js";
+import { addGenerate } from "./generate.js";
 import { addGet } from "./get.js";
 import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
+import { addOperator } from "./operator.js";
+import { addPolicy } from "./policy.js";
 import { addProvision } from "./provision.js";
+import { addPublic } from "./public.js";
 import { addPut } from "./put.js";
 import { addQueries } from "./query.js";
+import { addReset } from "./reset.js";
+import { addSession } from "./session.js";
+import { addSign } from "./sign.js";
 import { printable } from "./table.js";
 
 const HELP = `
 PORT is tcp:HOST:PORT or the path of a serial port; without --port: MBS_PORT, then the configuration, then the only device found.
+Who asks proves it with a key: \`mbs provision\` makes the first ones, \`mbs operator\` others.
 A record is named by its handle, the first 8 or more digits of it, or its label.
 
 Exit codes: 0 done, 1 the device refused or something else failed, 2 wrong usage, 3 no device or connection lost, 130 interrupted.`;
@@ -31,19 +43,37 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .option("-p, --port <PORT>", "where the device is")
     .option("--json", "results and errors as JSON")
     .option("-y, --yes", "do not ask before what cannot be undone")
+    .option("--operator <ID>", "who asks (default: MBS_OPERATOR, then a known operator whose role fits)")
+    .option(
+      "--operator-key-file <FILE>",
+      "the key of --operator, - for stdin (default: MBS_OPERATOR_KEY, then the key store)",
+    )
     .option("--config-dir <DIRECTORY>", "instead of MBS_CONFIG_DIR or ~/.config/mbs")
-    .option("--allow-remote", "let tcp: leave this computer, unencrypted")
+    .option("--allow-remote", "let tcp: leave this computer")
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
     .exitOverride()
-    .hook("preAction", () => void Object.assign(context.globals, program.opts<Globals>()))
+    .hook("preAction", (_, command) => {
+      Object.assign(context.globals, program.opts<Globals>());
+      context.purpose = purposeOf(command);
+    })
     .addHelpText("after", HELP);
   for (const add of [
     addQueries,
     addPut,
     addGet,
     addChanges,
+    addGenerate,
+    addSign,
+    addAgree,
+    addPublic,
+    addAttest,
+    addCsr,
+    addPolicy,
     addProvision,
+    addOperator,
+    addSession,
+    addReset,
     addDump,
     addConfig,
     addBoard,
@@ -56,14 +86,21 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
-    return report(context, toMbsError(error, program), argv.includes("--json"));
+    return report(context, toMbsError(error, program, argv), argv.includes("--json"));
   }
 }
 
+/** The command and what it is about, for whoever is to touch the board: "get ssh/deploy". */
+function purposeOf(command: Command): string {
+  const parents = command.parent === null || command.parent.parent === null ? [] : [command.parent.name()];
+  return [...parents, command.name(), ...command.args.slice(0, 1)].join(" ");
+}
+
 /** What is thrown when a command is used wrongly comes from commander; everything else that is not ours is a bug and shown as one. */
-function toMbsError(error: unknown, program: Command): Error {
+function toMbsError(error: unknown, program: Command, argv: readonly string[]): Error {
   if (!(error instanceof CommanderError)) return error instanceof Error ? error : new Error(String(error));
-  const help = error.code === "commander.help" ? `${program.helpInformation()}` : "";
+  const asked = argv.reduce((at, word) => at.commands.find((one) => one.name() === word) ?? at, program);
+  const help = error.code === "commander.help" ? asked.helpInformation() : "";
   return new UsageError(
     help || error.message.replace(/^error: /, ""),
     help ? "" : "`mbs --help` lists commands and options.",
@@ -74,7 +111,7 @@ function toMbsError(error: unknown, program: Command): Error {
 function report(context: Context, error: Error, json: boolean): number {
   const { io } = context;
   if (error instanceof Interrupted) {
-    io.stderr.write("\nmbs: interrupted. The device was not changed.\n");
+    context.tellInterrupted(error.message);
     return INTERRUPTED_EXIT;
   }
   const known = error instanceof MbsError;
@@ -83,17 +120,18 @@ function report(context: Context, error: Error, json: boolean): number {
     hint: advice,
     exitCode,
   } = known ? error : { code: "internal", hint: "This is a mistake in mbs; please report it.", exitCode: 1 };
-  const kept = error instanceof DisconnectedError && context.connected ? context.kept : "";
+  const kept =
+    error instanceof DisconnectedError && !(error instanceof UnreachedError) && context.connected ? context.kept : "";
   const hint = [advice, kept].filter((text) => text !== "").join(" ");
   const status = error instanceof DeviceError ? error.status : null;
   if (json) {
     const name = error instanceof DeviceError ? { name: error.name, detail: error.detail ?? null } : {};
     io.stderr.write(
-      `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, code, status, ...name, message: error.message, hint })}\n`,
+      `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, code, status, ...name, message: withoutKeys(error.message), hint })}\n`,
     );
     return exitCode;
   }
-  const message = known ? error.message : (error.stack ?? error.message);
+  const message = withoutKeys(known ? error.message : (error.stack ?? error.message));
   const text = message.split("\n").map(printable).join("\n");
   io.stderr.write(`mbs: ${text}\n${hint === "" ? "" : `     ${printable(hint)}\n`}`);
   return exitCode;

@@ -1,14 +1,26 @@
 /** provision: a manifest onto a device. host/provision.ts does it; here is what people see of it. */
 import { dirname } from "node:path";
 import type { Command } from "commander";
+import { Role } from "../../firmware/defs/session.js";
+import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { handleText } from "../client/client.js";
 import { FileError } from "../client/errors.js";
 import { capacity, type Manifest, parseManifest } from "../manifest.js";
-import { STATES } from "../names.js";
-import { type Done, dryRun, type Loaded, loadCredentials, type Planned, provision } from "../provision.js";
+import { ROLES, STATES } from "../names.js";
+import {
+  type Authority,
+  type Done,
+  dryRun,
+  type Loaded,
+  loadCredentials,
+  type Planned,
+  provision,
+  type Standing,
+} from "../provision.js";
 import type { Context } from "./context.js";
 import { readInput } from "./files.js";
 import { ask } from "./prompt.js";
+import { readSetupCode } from "./setup-code.js";
 import { table } from "./table.js";
 
 export function addProvision(program: Command, context: () => Context): void {
@@ -16,12 +28,14 @@ export function addProvision(program: Command, context: () => Context): void {
     .command("provision")
     .argument("<manifest>", "a TOML file; host/example.toml shows every field")
     .option("--dry-run", "say what would be done, and do nothing", false)
-    .description("make the device's root, lay out its slots, put the credentials of a manifest")
-    .addHelpText(
-      "after",
-      "\nIt may be run again at any time: it goes on where it was interrupted and puts nothing twice.",
+    .option(
+      "--setup-code-file <FILE>",
+      "the code that the device was flashed with: 64 hex digits (default: MBS_SETUP_CODE)",
     )
-    .action(async (file: string, options: { dryRun: boolean }) => {
+    .description("make the device's root, lay out its slots, add its operators, put the credentials of a manifest")
+    .addHelpText("after", EXPLANATION)
+    .action(async (file: string, options: { dryRun: boolean; setupCodeFile?: string }) => {
+      context().setupCodeFile = options.setupCodeFile;
       const manifest = parseManifest((await readInput(context().io, file)).bytes.toString("utf8"), file);
       const credentials = await loadCredentials(manifest, dirname(file), async (name) => {
         if (context().io.stdin.isTTY) return ask(context().io, `Passphrase of ${name}: `, true);
@@ -36,20 +50,25 @@ export function addProvision(program: Command, context: () => Context): void {
 }
 
 async function plan(context: Context, manifest: Manifest, credentials: readonly Loaded[]): Promise<void> {
-  const { state, planned } = await context.withClient((client) => dryRun(client, manifest, credentials));
+  const { state, planned } = await context.withClient({ commands }, (client) =>
+    dryRun(client, manifest, credentials, authority(context)),
+  );
   const credential = ({ credential, slotClass, present }: Planned) => ({
     name: credential.name,
     class: slotClass,
-    bytes: credential.body.length,
+    bytes: credential.length,
     present: present === undefined ? null : handleText(present.handle),
   });
   const rows = planned
     .map(credential)
     .map((one) => [one.name, String(one.class), String(one.bytes), one.present ?? "would be put"]);
-  context.result({ state: STATES.word(state), classes: classesJson(manifest), credentials: planned.map(credential) }, [
+  const operators = manifest.operators.map(({ id, role }) => ({ operator: id, role: ROLES.word(role) }));
+  const json = { classes: classesJson(manifest), operators, credentials: planned.map(credential) };
+  context.result({ state: STATES.word(state), ...json }, [
     `The device is ${STATES.word(state)}. Nothing was changed.`,
     "",
     ...classLines(manifest),
+    `operators: ${operators.map(({ operator, role }) => `${operator} (${role})`).join(", ")}`,
     ...(rows.length === 0
       ? []
       : ["", ...table(["CREDENTIAL", "CLASS", "BYTES", "RECORD WITH THIS LABEL"], rows, "lrrl")]),
@@ -63,8 +82,8 @@ async function carryOut(context: Context, manifest: Manifest, credentials: reado
     return `The device keeps at least ${count} of ${total} credentials${next}. The same command goes on from there.`;
   };
   context.kept = keeps(0);
-  const { instance, done } = await context.withClient((client) =>
-    provision(client, manifest, credentials, ({ credential, isNew }, count) => {
+  const { instance, done, operators } = await context.withClient({ commands }, (client) =>
+    provision(client, manifest, credentials, authority(context), ({ credential, isNew }, count) => {
       context.kept = keeps(count);
       context.progress(`[${count}/${total}] ${credential.name}${isNew ? "" : " (was there)"}`);
     }),
@@ -74,15 +93,48 @@ async function carryOut(context: Context, manifest: Manifest, credentials: reado
     handle: handleText(handle),
     new: isNew,
   }));
-  const rows = json.map((one) => [one.name, one.handle, one.new ? "put" : "was there"]);
+  const rows = done.map(({ credential, isNew }, i) => [
+    credential.name,
+    json[i]!.handle,
+    !isNew ? "was there" : credential.generate ? "generated" : "put",
+  ]);
+  const who = operators.map(({ id, role, standing }) => ({ operator: id, role: ROLES.word(role), standing }));
   context.result(
-    { instance: Buffer.from(instance).toString("hex"), classes: classesJson(manifest), credentials: json },
+    {
+      instance: Buffer.from(instance).toString("hex"),
+      classes: classesJson(manifest),
+      operators: who,
+      credentials: json,
+    },
     [
       `instance ${Buffer.from(instance).toString("hex")}`,
       ...classLines(manifest),
+      "",
+      ...table(
+        ["OPERATOR", "ROLE", ""],
+        who.map((one) => [one.operator, one.role, STANDINGS[one.standing]]),
+      ),
       ...(rows.length === 0 ? [] : ["", ...table(["CREDENTIAL", "HANDLE", ""], rows)]),
     ],
   );
+}
+
+/** Provisioning says itself who asks; nobody has to be chosen for it. */
+const commands = [DeviceCommand.Info];
+
+const STANDINGS: Record<Standing, string> = {
+  added: "added, its key is kept on this computer",
+  present: "was there",
+  elsewhere: "was there, its key is not on this computer",
+};
+
+function authority(context: Context): Authority {
+  const { operators } = context;
+  return {
+    keys: operators,
+    setupCode: (hello) => readSetupCode(context, hello),
+    admin: (hello) => operators.choose(hello, Role.Admin),
+  };
 }
 
 function classesJson(manifest: Manifest): Record<string, unknown>[] {
@@ -99,3 +151,8 @@ function classLines(manifest: Manifest): string[] {
     (one, i) => `class ${i}: slots of ${one.slotSize} bytes on ${one.blocks} blocks, room for ${capacity(one)} records`,
   );
 }
+
+const EXPLANATION = `
+It may be run again at any time: it goes on where it was interrupted and puts nothing twice. The keys of the operators are made on this
+computer and kept here; \`mbs operator export\` gives one out for another computer. A device that was flashed with a setup code asks for it;
+one without asks for a touch of S1, and mbs asks you first (or wants --yes): whoever can change what is on the line could be it.`;

@@ -1,12 +1,15 @@
 /** put, replace: credentials into the store. Secrets come from files, from stdin, or from a prompt without echo; never from arguments. */
 import type { Command } from "commander";
-import { handleText } from "../client/client.js";
+import { ALG_ED25519, PartKind } from "../../firmware/defs/record.js";
+import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
+import { type Client, handleText } from "../client/client.js";
 import { FileError, UsageError } from "../client/errors.js";
+import { checkLeafKey, readChain } from "../credentials/chain.js";
 import { type Credential, readCredential } from "../credentials/detect.js";
 import { FORMATS, type Format, type Passphrase } from "../credentials/format.js";
 import { makePolicy, PRESENCES, TIERS, USAGES } from "../names.js";
 import { firstLine } from "../provision.js";
-import { encodeParts } from "../record.js";
+import { decodeParts, encodeParts, type Part } from "../record.js";
 import type { Context } from "./context.js";
 import { readInput } from "./files.js";
 import { checkLabel, integer } from "./parse.js";
@@ -16,6 +19,11 @@ import { resolveHandle } from "./target.js";
 interface ReadOptions {
   format: string;
   passphraseFile?: string;
+}
+
+interface ReplaceOptions extends ReadOptions {
+  keepKeys: boolean;
+  chain?: string;
 }
 
 interface PutOptions extends ReadOptions {
@@ -46,7 +54,7 @@ export function addPut(program: Command, context: () => Context): void {
       const slotClass = options.class === undefined ? undefined : integer("--class", options.class, 3);
       const credential = await readFiles(context(), files, options);
       context().kept = "The record may have been put; `mbs list` shows it.";
-      const { handle, sequence } = await context().withClient((client) =>
+      const { handle, sequence } = await context().withClient({ commands: [DeviceCommand.Put] }, (client) =>
         client.put({
           body: encodeParts(credential.parts),
           ...(label !== undefined && { label }),
@@ -61,17 +69,43 @@ export function addPut(program: Command, context: () => Context): void {
 
   reading(program.command("replace").argument("<record>", "handle or label").argument("[files...]", "as for put"))
     .description("give a record new content; handle, label and policy stay")
-    .addHelpText("after", "\nExample:\n  mbs replace tls/web-1 new.key new-chain.pem --yes")
-    .action(async (target: string, files: string[], options: ReadOptions) => {
-      const credential = await readFiles(context(), files, options);
-      await context().confirm(`The present content of ${target} will be gone. Replace it?`);
+    .option("--keep-keys", "the keys stay as they are, and what is given takes the place of everything else", false)
+    .option("--chain <FILE>", "with --keep-keys: the certificate chain of the key, leaf first")
+    .addHelpText("after", REPLACE_EXAMPLES)
+    .action(async (target: string, files: string[], options: ReplaceOptions) => {
+      const { chain, keepKeys } = options;
+      if (chain !== undefined && !keepKeys)
+        throw new UsageError("--chain goes with --keep-keys.", "To replace key and chain, name both as files.");
+      const parts = chain === undefined ? [] : [readChain(await readInput(context().io, chain))];
+      if (chain === undefined || files.length > 0) parts.push(...(await readFiles(context(), files, options)).parts);
+      if (keepKeys && parts.some(({ secret }) => secret))
+        throw new UsageError("With --keep-keys nothing secret is given: the device keeps the keys that it has.");
+      if (!keepKeys) await context().confirm(`The present content of ${target} will be gone. Replace it?`);
       context().kept = "The record has its old content or its new one; `mbs show` tells which.";
-      const { handle, sequence } = await context().withClient(async (client) =>
-        client.replace(await resolveHandle(client, target), encodeParts(credential.parts)),
-      );
+      const commands = [DeviceCommand.Replace, DeviceCommand.Find, DeviceCommand.Public];
+      const { handle, sequence } = await context().withClient({ commands }, async (client) => {
+        const found = await resolveHandle(client, target);
+        if (keepKeys) await checkChain(client, found, parts);
+        return client.replace(found, encodeParts(parts), keepKeys ? { keep: true } : {});
+      });
       context().result({ handle: handleText(handle), sequence }, [handleText(handle)]);
     });
 }
+
+/** @throws FileError when the chain was made for another key than the record's */
+async function checkChain(client: Client, handle: Uint8Array, parts: readonly Part[]): Promise<void> {
+  const chain = parts.find(({ kind }) => kind === PartKind.Chain);
+  if (chain === undefined) return;
+  const kept = decodeParts((await client.publicParts(handle)).body).find(
+    ({ algorithm, secret }) => !secret && algorithm === ALG_ED25519,
+  );
+  if (kept !== undefined) checkLeafKey(chain, kept.content);
+}
+
+const REPLACE_EXAMPLES = `
+Examples:
+  mbs replace tls/web-1 new.key new-chain.pem --yes
+  mbs replace tls/web-2 --keep-keys --chain chain.pem     (a key that the device made, and what a CA made of its request)`;
 
 const PUT_EXAMPLES = `
 Examples:

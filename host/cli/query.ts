@@ -1,10 +1,13 @@
 /** info, list, find, show: what the device says about itself and its records. No seal is opened but by show. */
 import type { Command } from "commander";
-import type { ClassInfo, Info, Listing, StoreInfo } from "../client/answers.js";
+import { Status } from "../../firmware/defs/status.js";
+import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
+import type { ClassInfo, Hello, Info, Listing, Standing, StoreInfo } from "../client/answers.js";
 import { handleText } from "../client/client.js";
-import { UsageError } from "../client/errors.js";
+import { DeviceError, type MbsError, NotFoundError, UsageError } from "../client/errors.js";
 import type { FindRequest } from "../client/requests.js";
-import { ALGORITHMS, CUSTODIES, KINDS, ORIGINS, STATES, TIERS, USAGES } from "../names.js";
+import { roleText } from "../client/roles.js";
+import { ALGORITHMS, CUSTODIES, KINDS, ORIGINS, ROLES, STATES, TIERS, USAGES } from "../names.js";
 import { packageCore } from "../package.js";
 import type { Context } from "./context.js";
 import { checkLabel, integer } from "./parse.js";
@@ -19,15 +22,29 @@ export function addQueries(program: Command, context: () => Context): void {
     .command("info")
     .description("what the device is, how full and how worn its store is")
     .action(async () => {
-      const info = await context().withClient((client) => client.info());
-      context().result(infoJson(info), infoLines(info));
+      const { hello, info } = await context().withClient({ commands: [DeviceCommand.Info] }, async (client) => {
+        const hello = await client.hello();
+        try {
+          return { hello, info: await client.info() };
+        } catch (error) {
+          if (context().isOperatorNamed || !isUnknown(error)) throw error;
+          context().note(`${error.message} Only what anybody may know is shown, and nothing proves it.`);
+          return { hello, info: undefined };
+        }
+      });
+      if (info === undefined) context().result({ ...helloJson(hello), ...UNTOLD }, helloLines(hello));
+      else context().result({ ...helloJson(hello), ...infoJson(info) }, infoLines(info));
     });
 
   program
     .command("list")
     .description("all records, oldest first")
     .action(async () =>
-      printListing(context(), await context().withClient((client) => client.listing()), "No records."),
+      printListing(
+        context(),
+        await context().withClient({ commands: [DeviceCommand.List] }, (client) => client.listing()),
+        "No records.",
+      ),
     );
 
   program
@@ -42,7 +59,11 @@ export function addQueries(program: Command, context: () => Context): void {
     .addHelpText("after", "\nExamples:\n  mbs find --prefix tls/ --usage raw\n  mbs find --epoch 3..5 --json")
     .action(async (options: FindOptions) => {
       const what = readFind(options);
-      printListing(context(), await context().withClient((client) => client.listing(what)), "No record matches.");
+      printListing(
+        context(),
+        await context().withClient({ commands: [DeviceCommand.Find] }, (client) => client.listing(what)),
+        "No record matches.",
+      );
     });
 
   program
@@ -50,7 +71,9 @@ export function addQueries(program: Command, context: () => Context): void {
     .argument("<record>", "handle, its first 8 or more digits, or label")
     .description("one record and its parts, without their content")
     .action(async (target: string) => {
-      const shown = await context().withClient(async (client) => client.show(await resolveHandle(client, target)));
+      const shown = await context().withClient({ commands: [DeviceCommand.Show] }, async (client) =>
+        client.show(await resolveHandle(client, target)),
+      );
       const parts = shown.parts.map((part, i) => ({
         part: i,
         kind: KINDS.word(part.kind),
@@ -120,18 +143,60 @@ function printListing(context: Context, { entries, corrupt }: Listing, none: str
   );
 }
 
+/** Nobody here may ask the device more than hello, which is no reason to tell nothing. */
+function isUnknown(error: unknown): error is MbsError {
+  const states: Status[] = [Status.NotProvisioned, Status.CustodyDamaged, Status.WrongVersion];
+  return error instanceof NotFoundError || (error instanceof DeviceError && states.includes(error.status));
+}
+
+function standingJson(told: Standing): Record<string, unknown> {
+  return {
+    state: STATES.word(told.state),
+    instance: hex(told.instance),
+    protocol: told.protocol,
+    format: told.format,
+    trapCode: told.trapCode,
+    refusals: told.refusals,
+  };
+}
+
+/** Nothing proves it: what info says as well takes its place. */
+function helloJson(hello: Hello): Record<string, unknown> {
+  return { ...standingJson(hello), setupCode: hello.setupCode };
+}
+
+/** The fields of info that need a session. */
+const UNTOLD = { operator: null, role: null, custody: null, board: null, uniqueId: null, coreHash: null, store: null };
+
+function helloLines(hello: Hello): string[] {
+  return pairs([
+    ["state", STATES.word(hello.state)],
+    ["firmware", `protocol ${hello.protocol}, format ${hello.format}`],
+    ...(hello.instance.some((byte) => byte !== 0) ? [["instance", hex(hello.instance)] as const] : []),
+    ...trapFacts(hello.trapCode),
+    ["setup code", hello.setupCode ? "flashed with the firmware" : "none: S1 has to be touched instead"],
+    ["refused", refusalsText(hello.refusals)],
+  ]);
+}
+
+function trapFacts(code: number): (readonly [string, string])[] {
+  return code === 0 ? [] : [["trap", `the firmware trapped, code ${code}`]];
+}
+
+function refusalsText(count: number): string {
+  return count === 1 ? "1 handshake" : `${count} handshakes`;
+}
+
 function infoJson(info: Info): Record<string, unknown> {
   const { store } = info;
   return {
-    state: STATES.word(info.state),
-    instance: hex(info.instance),
+    ...standingJson(info),
+    operator: info.operator ?? null,
+    role: info.operator === undefined ? "setup" : ROLES.word(info.role),
     custody: CUSTODIES.word(info.custody),
-    protocol: info.protocol,
-    format: info.format,
     board: info.board,
     uniqueId: hex(info.uniqueId),
     coreHash: hex(info.coreHash),
-    trapCode: info.trapCode,
     store: store === undefined ? null : storeJson(store),
   };
 }
@@ -152,7 +217,9 @@ function infoLines(info: Info): string[] {
     ["firmware", `protocol ${info.protocol}, format ${info.format}, core ${hex(info.coreHash)}`],
     ...(packageCore() === hex(info.coreHash) ? [] : [["", "which is not the core of this package"] as const]),
     ["board", `${info.board === 1 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
-    ...(info.trapCode === 0 ? [] : [["trap", `the firmware trapped, code ${info.trapCode}`] as const]),
+    ...trapFacts(info.trapCode),
+    ["session", `${info.operator ?? "setup code"}, ${roleText(info.role)}`],
+    ["refused", refusalsText(info.refusals)],
     ...(info.store === undefined ? [] : [["instance", hex(info.instance)] as const, ...storeFacts(info.store)]),
   ]);
   if (info.store === undefined) return lines;

@@ -2,6 +2,7 @@
 
 import { CUSTODY_COPIES, type Custody } from "../../firmware/defs/custody.js";
 import { SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
+import { OPERATOR_PLACES } from "../../firmware/defs/operator.js";
 import {
   BODY_MAX,
   CLASSES_MAX,
@@ -15,10 +16,14 @@ import {
   type Tier,
   type Usage,
 } from "../../firmware/defs/record.js";
+import { CHALLENGE_SIZE, OPERATOR_ID, Role } from "../../firmware/defs/session.js";
+import { CHALLENGE_MAX, ED25519_SIGNATURE, KEY_SIZE } from "../../firmware/defs/use.js";
 import { Key, State } from "../../firmware/defs/wire.js";
+import { ProtocolError } from "./errors.js";
 import { Fields, type Value } from "./message.js";
 
-export interface Hello {
+/** What hello and info both tell. */
+export interface Standing {
   protocol: number;
   format: number;
   /** 16 bytes, zeros when blank. */
@@ -26,7 +31,20 @@ export interface Hello {
   state: State;
   /** 0: the firmware has not trapped. */
   trapCode: number;
+  /** Handshakes that the device refused. */
+  refusals: number;
 }
+
+/** What anybody may know. Nothing in it is authenticated. */
+export interface Hello extends Standing {
+  /** What the next handshake answers to; absent while the noise source is not ready. */
+  challenge?: Uint8Array;
+  /** The board was flashed with a setup code. */
+  setupCode: boolean;
+}
+
+/** Bytes of an attestation statement, at the most: prefix, 14 fields, the largest challenge. */
+const STATEMENT_MAX = 256 + CHALLENGE_MAX;
 
 export interface ClassInfo {
   slotClass: number;
@@ -45,7 +63,11 @@ export interface ClassInfo {
   putsLeft: number;
 }
 
-export interface Info extends Hello {
+export interface Info extends Standing {
+  /** Of the session that asked. */
+  role: Role;
+  /** Id of the operator that asked; absent for the setup code. */
+  operator?: string;
   custody: Custody;
   /** SHA-256 of core.wasm. */
   coreHash: Uint8Array;
@@ -113,19 +135,60 @@ export interface Written {
   sequence: number;
 }
 
-export function readHello(fields: Fields): Hello {
+/** A key that was made on the device. */
+export interface Generated extends Written {
+  /** KEY_SIZE bytes: Ed25519, or X25519 for usage agree. */
+  publicKey: Uint8Array;
+}
+
+export interface Signed {
+  publicKey: Uint8Array;
+  /** Ed25519, 64 bytes. */
+  signature: Uint8Array;
+}
+
+/** What the device says about itself or a record, signed; attestation.ts checks and reads it. */
+export interface Attestation {
+  signature: Uint8Array;
+  statement: Uint8Array;
+  /** The device's identity key. */
+  identity: Uint8Array;
+}
+
+export interface OperatorEntry {
+  id: string;
+  role: Role;
+  /** The key, or a rotated one beside the key in use, was not used yet. */
+  pending: boolean;
+  /** Refused handshakes that named this operator. */
+  refusals: number;
+}
+
+function readStanding(fields: Fields): Standing {
   return {
     protocol: fields.uint(Key.Protocol),
     format: fields.uint(Key.Format),
     instance: fields.bytes(Key.Instance, 16),
     state: fields.uint(Key.State, State.Rescue),
     trapCode: fields.uint(Key.TrapCode),
+    refusals: fields.uint(Key.Refusals),
+  };
+}
+
+export function readHello(fields: Fields): Hello {
+  return {
+    ...readStanding(fields),
+    ...(fields.has(Key.Challenge) && { challenge: fields.bytes(Key.Challenge, CHALLENGE_SIZE) }),
+    setupCode: fields.bool(Key.SetupCode),
   };
 }
 
 export function readInfo(fields: Fields): Info {
+  const operator = fields.has(Key.Operator) ? readOperatorId(fields) : undefined;
   return {
-    ...readHello(fields),
+    ...readStanding(fields),
+    role: readRole(fields, operator ?? ""),
+    ...(operator !== undefined && { operator }),
     custody: fields.uint(Key.Custody, 3),
     coreHash: fields.bytes(Key.CoreHash, 32),
     uniqueId: fields.bytes(Key.UniqueId, 16),
@@ -192,7 +255,6 @@ export function readShown(fields: Fields): Shown {
   return { ...readAttributes(fields), parts };
 }
 
-/** @returns the entries, oldest record first. */
 export interface Listing {
   /** Oldest record first. */
   entries: Entry[];
@@ -216,6 +278,71 @@ function readPart(fields: Fields): PartInfo {
 
 export function readWritten(fields: Fields): Written {
   return { handle: fields.bytes(Key.Handle, HANDLE_SIZE), sequence: fields.uint(Key.Sequence) };
+}
+
+export function readGenerated(fields: Fields): Generated {
+  return { ...readWritten(fields), publicKey: fields.bytes(Key.Public, KEY_SIZE) };
+}
+
+export function readSigned(fields: Fields): Signed {
+  return {
+    publicKey: fields.bytes(Key.Public, KEY_SIZE),
+    signature: fields.bytes(Key.Signature, ED25519_SIGNATURE),
+  };
+}
+
+/** The answer to get and to public: an entry and its parts. */
+export function readRecord(fields: Fields): Entry & { body: Uint8Array } {
+  return { ...readEntry(fields), body: fields.bytes(Key.Body, undefined, BODY_MAX) };
+}
+
+export function readAttestation(fields: Fields): Attestation {
+  return {
+    signature: fields.bytes(Key.Signature, ED25519_SIGNATURE),
+    statement: fields.bytes(Key.Statement, undefined, STATEMENT_MAX),
+    identity: fields.bytes(Key.Identity, KEY_SIZE),
+  };
+}
+
+/** @returns the operators in the order of their ids: places change when keys are rotated */
+export function readOperators(fields: Fields): OperatorEntry[] {
+  return fields
+    .array(Key.Operators, OPERATOR_PLACES)
+    .map((item) => readWhole(item, "operator list, operator", readOperator))
+    .sort((a, b) => (a.id < b.id ? -1 : 1));
+}
+
+function readOperator(fields: Fields): OperatorEntry {
+  const id = readOperatorId(fields);
+  return {
+    id,
+    role: readRole(fields, id),
+    pending: fields.bool(Key.Pending),
+    refusals: fields.uint(Key.Refusals),
+  };
+}
+
+/** @param id of whose role it is, "" for the setup code */
+function readRole(fields: Fields, id: string): Role {
+  const role = fields.uint(Key.Role, Role.Setup);
+  if (!isRoleOf(role, id)) throw new ProtocolError(`In the answer to ${fields.where}: nobody there has role ${role}.`);
+  return role;
+}
+
+/** Whether somebody can have a role: Setup is the setup code's, whose id is "", and the others are an operator's. */
+export function isRoleOf(role: number, id: string): role is Role {
+  return id === "" ? role === Role.Setup : [Role.Auditor, Role.User, Role.Admin].includes(role);
+}
+
+function readOperatorId(fields: Fields): string {
+  const id = fields.text(Key.Operator, OPERATOR_ID);
+  if (!isOperatorId(id)) throw new ProtocolError(`In the answer to ${fields.where}: an operator has an impossible id.`);
+  return id;
+}
+
+/** Whether a text can be the id of an operator. The setup code has none. */
+export function isOperatorId(id: string): boolean {
+  return new RegExp(`^[a-z0-9._-]{1,${OPERATOR_ID}}$`).test(id);
 }
 
 /** @returns each handle once, however often it was found */

@@ -1,72 +1,126 @@
-/** The device's commands as functions: typed arguments, typed answers, refusals as DeviceError. SPEC.md §9.
- *  One request at a time; a request that a restart cut off is repeated with the same token, so that it happens once. */
+/** The device's commands as functions: typed arguments, typed answers, refusals as DeviceError. SPEC.md §9, §11, §12.
+ *  One request at a time; a request that a restart cut off is repeated with the same token, so that it happens once.
+ *  Hello goes in clear; everything else is sealed in a session, which is made when the first request needs it. */
 import { randomBytes } from "node:crypto";
+import { ed25519 } from "@noble/curves/ed25519.js";
 import type { Region } from "../../firmware/defs/boundary.js";
 import { UNIT } from "../../firmware/defs/medium.js";
 import { TOKEN_SIZE } from "../../firmware/defs/record.js";
+import { Envelope, type Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
+import { KEY_SIZE, WRAPPED_MAX } from "../../firmware/defs/use.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import {
+  type Attestation,
   type Entry,
+  type Generated,
   type Hello,
   type Info,
   type Listing,
-  readEntry,
+  type OperatorEntry,
+  readAttestation,
+  readGenerated,
   readHello,
   readInfo,
   readListing,
+  readOperators,
+  readRecord,
   readShown,
+  readSigned,
   readWritten,
   type Shown,
+  type Signed,
   type Written,
 } from "./answers.js";
-import { DeviceError, DisconnectedError } from "./errors.js";
-import { Link, type LinkOptions } from "./link.js";
+import { type Answered, type Carrier, Connection, type ConnectionOptions } from "./connection.js";
+import { DeviceError, ProtocolError } from "./errors.js";
 import { decodeMessage, encodeMessage, Fields, type Message, message, type Value } from "./message.js";
-import type { FindRequest, Geometry, PutRequest } from "./requests.js";
+import type {
+  AgreeOptions,
+  FindRequest,
+  GenerateRequest,
+  Geometry,
+  NewOperator,
+  OperatorKey,
+  PutRequest,
+} from "./requests.js";
+import { helloMessage, type Operator } from "./session.js";
+import { sshsigMessage } from "./sshsig.js";
+import { adviceFor, UNCHANGED } from "./status-text.js";
 import type { Transport } from "./transport.js";
 
-export interface ClientOptions extends LinkOptions {
-  /** How often a request is repeated after the device restarted or the port closed. Default 1. */
-  reconnects?: number;
+export interface ClientOptions extends ConnectionOptions {
   /** Makes tokens, TOKEN_SIZE bytes. Default: random. */
   token?: () => Uint8Array;
 }
 
 export class Client {
-  readonly #connect: () => Promise<Transport>;
+  readonly #connection: Carrier;
   readonly #options: ClientOptions;
-  #transport: Transport | undefined;
-  #link: Link | undefined;
-  #last: Promise<unknown> = Promise.resolve();
 
-  /** @param connect opens the port; called at the first request, and again when the port closed. */
-  constructor(connect: () => Promise<Transport>, options: ClientOptions = {}) {
-    this.#connect = connect;
+  /** @param connect opens the port; called at the first request, and again when the port closed. Or what carries requests instead. */
+  constructor(connect: (() => Promise<Transport>) | Carrier, options: ClientOptions = {}) {
+    this.#connection = typeof connect === "function" ? new Connection(connect, options) : connect;
     this.#options = options;
   }
 
   /** Sends any message, as it is, and returns the answer, whatever its status. @throws DisconnectedError, ProtocolError */
   async request(map: Message): Promise<Message> {
-    return decodeMessage(await this.exchange(encodeMessage(map)));
+    const bytes = encodeMessage(map);
+    const isHello = map.get(Key.Command) === Command.Hello;
+    const { answer } = await (isHello ? this.#connection.clear(withEnvelope(bytes)) : this.#connection.sealed(bytes));
+    return decodeMessage(isHello ? answer.subarray(1) : answer);
   }
 
-  /** The same with bytes that need not be a message. */
+  /** Seals bytes that need not be a message, and returns what the answer held. */
   async exchange(bytes: Uint8Array): Promise<Uint8Array> {
-    return (await this.#enqueue(bytes)).answer;
+    return (await this.#connection.sealed(bytes)).answer;
   }
 
-  async close(): Promise<void> {
-    await this.#last;
-    await this.#drop();
+  /** Who asks in the running session; undefined before the first request that needs one. */
+  get session(): { operator: string; role: Role; instance: Uint8Array } | undefined {
+    const session = this.#connection.session;
+    return session && { operator: session.operator, role: session.role, instance: session.hello.instance };
   }
 
-  hello(): Promise<Hello> {
-    return this.#call(Command.Hello, [], readHello);
+  /** Asks as another operator from here on: the next request makes a session of its own, on the same link. The key is copied. */
+  as(operator: Operator): void {
+    this.#connection.as(operator);
   }
 
-  info(): Promise<Info> {
-    return this.#call(Command.Info, [], readInfo);
+  /** Ends the session on both sides; the next request makes a new one. */
+  async endSession(): Promise<void> {
+    const answer = await this.#connection.endSession(encodeMessage(message([[Key.Command, Command.Close]])));
+    if (answer !== undefined) readAnswer(Command.Close, { answer, repeated: false, renewed: false }, readNothing);
+  }
+
+  /** Gives up a request that waits for a touch; it then fails with DeclinedError. @returns false when none waits */
+  cancel(): Promise<boolean> {
+    return this.#connection.cancel();
+  }
+
+  /** Waits for the requests so far, wipes session and operator keys, and closes the port. */
+  close(): Promise<void> {
+    return this.#connection.close();
+  }
+
+  /** What anybody may know. The answer is not authenticated. */
+  async hello(): Promise<Hello> {
+    const { answer, ...attempts } = await this.#connection.clear(helloMessage());
+    if (answer[0] !== Envelope.Clear) throw new ProtocolError("The answer to hello did not come in clear.");
+    return readAnswer(Command.Hello, { answer: answer.subarray(1), ...attempts }, readHello);
+  }
+
+  /** @throws ProtocolError when the device takes the session for another operator's, or itself for another instance */
+  async info(): Promise<Info> {
+    const info = await this.#call(Command.Info, [], readInfo);
+    const { session } = this;
+    const { instance, operator = "", role } = info;
+    if (session === undefined) return info; // ended since
+    const isBegun = operator === "" && session.instance.every((byte) => byte === 0); // blank at the handshake
+    const isSame = isBegun || Buffer.compare(instance, session.instance) === 0;
+    if (operator === session.operator && role === session.role && isSame) return info;
+    throw new ProtocolError("The device says of its session what the handshake did not say.", "Open another session.");
   }
 
   /** Stores a record. @throws DeviceError TokenReused when `request.token` made another record */
@@ -84,12 +138,77 @@ export class Client {
     return this.#call(Command.Put, fields, readWritten);
   }
 
-  /** Opens a record. @throws DeviceError NotExportable, PresenceRequired, Corrupt */
+  /** Makes a key on the device. @throws DeviceError TokenReused when `request.token` made another record */
+  generate(request: GenerateRequest): Promise<Generated> {
+    const { label, usage, tier, policy, slotClass } = request;
+    const fields: [Key, Value | undefined][] = [
+      [Key.Token, this.#token(request.token)],
+      [Key.Label, label],
+      [Key.Usage, usage],
+      [Key.Tier, tier],
+      [Key.Policy, policy],
+      [Key.Class, slotClass],
+    ];
+    return this.#call(Command.Generate, fields, readGenerated);
+  }
+
+  /** Opens a record. May wait for a touch. @throws DeviceError NotExportable, Corrupt */
   get(handle: Uint8Array): Promise<Entry & { body: Uint8Array }> {
-    return this.#call(Command.Get, [[Key.Handle, handle]], (fields) => ({
-      ...readEntry(fields),
-      body: fields.bytes(Key.Body),
-    }));
+    return this.#call(Command.Get, [[Key.Handle, handle]], readRecord);
+  }
+
+  /** A record without its secrets; the public keys of its secret keys stand in their place. */
+  publicParts(handle: Uint8Array): Promise<Entry & { body: Uint8Array }> {
+    return this.#call(Command.Public, [[Key.Handle, handle]], readRecord);
+  }
+
+  /** Signs with the record's Ed25519 key, and checks the signature. May wait for a touch.
+   *  @param data what is signed, as SPEC.md §12 has it for each usage: with `namespace` the digest of the message
+   *  @param namespace for usage sshsig, and only for it
+   *  @throws DeviceError WrongUsage, ForeignMessage, BadMessage, NoSuchKey, KeyMismatch; ProtocolError for a signature that is none */
+  async sign(handle: Uint8Array, data: Uint8Array, namespace?: string): Promise<Signed> {
+    const signed = namespace === undefined ? data : sshsigMessage(namespace, data);
+    const fields: [Key, Value | undefined][] = [
+      [Key.Handle, handle],
+      [Key.Data, data],
+      [Key.Namespace, namespace],
+    ];
+    const answer = await this.#call(Command.Sign, fields, readSigned);
+    if (!isSigned(answer, signed))
+      throw new ProtocolError(
+        "The device answered a signature that does not verify; it was thrown away.",
+        "Look at `mbs info`; a fault in the device can give a key away through wrong signatures.",
+      );
+    return answer;
+  }
+
+  /** Agrees on a secret with the record's X25519 key. May wait for a touch.
+   *  @param publicKey of the other side  @returns the shared secret (32 bytes); with `options` the key that HKDF makes of it, or what was wrapped
+   *  @throws DeviceError LowOrder, NotGenuine, WrongUsage, NoSuchKey */
+  agree(handle: Uint8Array, publicKey: Uint8Array, options?: AgreeOptions): Promise<Uint8Array> {
+    const fields: [Key, Value | undefined][] = [
+      [Key.Handle, handle],
+      [Key.Public, publicKey],
+      [Key.Salt, options?.salt],
+      [Key.Context, options?.context],
+      [Key.Wrapped, options?.wrapped],
+    ];
+    const wrapped = options?.wrapped;
+    return this.#call(Command.Agree, fields, (answer) =>
+      wrapped === undefined
+        ? answer.bytes(Key.Data, KEY_SIZE)
+        : answer.bytes(Key.Data, Math.min(wrapped.length, WRAPPED_MAX) - TAG),
+    );
+  }
+
+  /** Has the device say what it is, or what a record is, signed with its identity key. `verifyAttestation` reads it.
+   *  @param challenge CHALLENGE_MIN…CHALLENGE_MAX random bytes, so that no old statement will do */
+  attest(challenge: Uint8Array, handle?: Uint8Array): Promise<Attestation> {
+    const fields: [Key, Value | undefined][] = [
+      [Key.Handle, handle],
+      [Key.Challenge, challenge],
+    ];
+    return this.#call(Command.Attest, fields, readAttestation);
   }
 
   /** All entries, oldest record first. */
@@ -139,12 +258,18 @@ export class Client {
     }
   }
 
-  /** Puts a new body under the same handle, with the same attributes. */
-  replace(handle: Uint8Array, body: Uint8Array, token?: Uint8Array): Promise<Written> {
-    const fields: [Key, Value][] = [
+  /** Puts a new body under the same handle, with the same attributes.
+   *  @param options.keep the record's keys stay, and `body` takes the place of its other parts */
+  replace(
+    handle: Uint8Array,
+    body: Uint8Array,
+    options: { token?: Uint8Array; keep?: boolean } = {},
+  ): Promise<Written> {
+    const fields: [Key, Value | undefined][] = [
       [Key.Handle, handle],
-      [Key.Token, this.#token(token)],
+      [Key.Token, this.#token(options.token)],
       [Key.Body, body],
+      [Key.Keep, options.keep],
     ];
     return this.#call(Command.Replace, fields, readWritten);
   }
@@ -157,6 +282,59 @@ export class Client {
       [Key.Label, label],
     ];
     return this.#call(Command.Relabel, fields, readWritten);
+  }
+
+  /** Gives a record another policy. Weakening it waits for a touch. @throws DeviceError NotExportable for a generated key */
+  policy(handle: Uint8Array, policy: number, token?: Uint8Array): Promise<Written> {
+    const fields: [Key, Value][] = [
+      [Key.Handle, handle],
+      [Key.Token, this.#token(token)],
+      [Key.Policy, policy],
+    ];
+    return this.#call(Command.Policy, fields, readWritten);
+  }
+
+  /** Gives an operator access; its key is pending until its first session. @throws DeviceError OperatorExists, OperatorsFull */
+  operatorAdd({ id, role, key }: NewOperator): Promise<void> {
+    const fields: [Key, Value][] = [
+      [Key.Role, role],
+      [Key.Operator, id],
+      [Key.Secret, key],
+    ];
+    return this.#call(Command.OperatorAdd, fields, readNothing);
+  }
+
+  /** Gives an operator another key; the old one works until the new one was used. @throws DeviceError NoSuchOperator */
+  operatorRotate({ id, key }: OperatorKey): Promise<void> {
+    const fields: [Key, Value][] = [
+      [Key.Operator, id],
+      [Key.Secret, key],
+    ];
+    return this.#call(Command.OperatorRotate, fields, readNothing);
+  }
+
+  /** Gives an operator another role, and ends its session. @throws DeviceError LastAdmin, NoSuchOperator */
+  operatorRole(id: string, role: Role): Promise<void> {
+    const fields: [Key, Value][] = [
+      [Key.Role, role],
+      [Key.Operator, id],
+    ];
+    return this.#call(Command.OperatorRole, fields, readNothing);
+  }
+
+  /** Takes an operator's access away, and ends its session. @throws DeviceError LastAdmin, NoSuchOperator */
+  operatorRemove(id: string): Promise<void> {
+    return this.#call(Command.OperatorRemove, [[Key.Operator, id]], readNothing);
+  }
+
+  /** All operators. */
+  operators(): Promise<OperatorEntry[]> {
+    return this.#call(Command.OperatorList, [], readOperators);
+  }
+
+  /** Erases root, operators and journal, after a touch: no record can be opened any more. The session ends with the answer. */
+  reset(): Promise<void> {
+    return this.#call(Command.Reset, [], readNothing);
   }
 
   /** Sets the creation epoch, which never goes back. @returns the epoch now */
@@ -212,47 +390,57 @@ export class Client {
     fields: (readonly [Key, Value | undefined])[],
     read: (fields: Fields) => T,
   ): Promise<T> {
-    const { answer, repeated } = await this.#enqueue(encodeMessage(message([[Key.Command, command], ...fields])));
-    const got = new Fields(decodeMessage(answer), Command[command]!.toLowerCase());
-    const status: Status = got.int(Key.Command, -0x8000, 0);
-    if (status !== Status.Ok) {
-      const error = new DeviceError(status, got.has(Key.Detail) ? got.uint(Key.Detail) : undefined);
-      if (repeated) repeats.add(error);
-      throw error;
-    }
-    const result = read(got);
-    got.end();
-    return result;
-  }
-
-  /** Waits for the requests before this one, whatever became of them. */
-  #enqueue(bytes: Uint8Array): Promise<{ answer: Uint8Array; repeated: boolean }> {
-    const turn = this.#last.then(() => this.#exchange(bytes));
-    this.#last = turn.catch(() => {});
-    return turn;
-  }
-
-  async #exchange(bytes: Uint8Array): Promise<{ answer: Uint8Array; repeated: boolean }> {
-    for (let attempt = 0; ; attempt++) {
+    const bytes = encodeMessage(message([[Key.Command, command], ...fields]));
+    try {
+      const answered = await this.#connection.sealed(bytes);
       try {
-        this.#transport ??= await this.#connect();
-        this.#link ??= await Link.open(this.#transport, this.#options);
-        return { answer: await this.#link.exchange(bytes), repeated: attempt > 0 };
-      } catch (error) {
-        this.#link = undefined;
-        if (!(error instanceof DisconnectedError)) throw error;
-        const never = this.#transport === undefined || error.reason === "silent";
-        if (error.reason === "closed") await this.#drop();
-        if (never || attempt >= (this.#options.reconnects ?? 1)) throw error;
+        return readAnswer(command, answered, read);
+      } finally {
+        answered.answer.fill(0);
       }
+    } finally {
+      bytes.fill(0);
     }
   }
+}
 
-  async #drop(): Promise<void> {
-    const transport = this.#transport;
-    this.#transport = undefined;
-    this.#link = undefined;
-    await transport?.close();
+const TAG = 16; // bytes that wrapping adds
+
+/** Reads one answer. @throws DeviceError for a refusal, ProtocolError for what is no answer to this command */
+function readAnswer<T>(command: Command, { answer, repeated, renewed }: Answered, read: (fields: Fields) => T): T {
+  const got = new Fields(decodeMessage(answer), Command[command]!.toLowerCase());
+  const status: Status = got.int(Key.Command, -0x8000, 0);
+  if (status !== Status.Ok) {
+    const detail = got.has(Key.Detail) ? got.uint(Key.Detail) : undefined;
+    got.end();
+    const hint = adviceFor(status, command);
+    const advice = hint === undefined ? {} : { hint };
+    const plain = new DeviceError(status, detail, advice);
+    const message = plain.message.replace(
+      UNCHANGED,
+      "An earlier attempt was not answered, and may have been carried out.",
+    );
+    const error = renewed ? new DeviceError(status, detail, { ...advice, message }) : plain;
+    if (repeated) repeats.add(error);
+    throw error;
+  }
+  const result = read(got);
+  got.end();
+  return result;
+}
+
+function readNothing(): void {}
+
+function withEnvelope(bytes: Uint8Array): Uint8Array {
+  return Buffer.concat([Uint8Array.of(Envelope.Clear), bytes]);
+}
+
+/** By the strict rules of RFC 8032: no other encoding of a key or signature passes. */
+function isSigned({ publicKey, signature }: Signed, data: Uint8Array): boolean {
+  try {
+    return ed25519.verify(signature, data, publicKey, { zip215: false });
+  } catch {
+    return false; // not even a point
   }
 }
 

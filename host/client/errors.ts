@@ -59,13 +59,16 @@ export class DisconnectedError extends MbsError {
   }
 }
 
+/** There was nobody at the other end to begin with: nothing was asked. */
+export class UnreachedError extends DisconnectedError {}
+
 /** The caller asked for something that makes no sense: a wrong argument, an ambiguous label. Nothing was sent. */
 export class UsageError extends MbsError {
   readonly code = "usage";
   override readonly exitCode = 2;
 }
 
-/** The person at the terminal answered no. Nothing was sent. */
+/** The person at the terminal answered no, or gave up a request that waited for a touch. */
 export class DeclinedError extends MbsError {
   readonly code = "declined";
 }

@@ -107,8 +107,8 @@ export class Handshake {
 
   constructor({ role, psk, prologue, ephemeral }: HandshakeOptions) {
     if (psk.length !== KEY) throw new NoiseError(`The psk must have ${KEY} bytes; it has ${psk.length}.`);
-    this.#psk = psk.slice();
-    this.#ephemeral = ephemeral?.slice() ?? x25519.utils.randomSecretKey();
+    this.#psk = Uint8Array.from(psk); // slice() of a Buffer would be a view of the caller's key
+    this.#ephemeral = ephemeral === undefined ? x25519.utils.randomSecretKey() : Uint8Array.from(ephemeral);
     this.#initiator = role === "initiator";
     this.#mixHash(prologue);
   }
@@ -130,7 +130,7 @@ export class Handshake {
     return this.#step(this.#initiator ? 1 : 0, () => {
       checkLength(message.length, KEY + TAG);
       const sealed = message.subarray(KEY);
-      this.#remote = message.slice(0, KEY);
+      this.#remote = Uint8Array.from(message.subarray(0, KEY));
       this.#mixTokens(this.#remote);
       const payload = this.#cipher!.decrypt(sealed, this.#hash);
       this.#mixHash(sealed);

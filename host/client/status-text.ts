@@ -1,6 +1,8 @@
 /** One plain sentence and one piece of advice for each Status. What each means: firmware/defs/status.ts. */
+import { Usage } from "../../firmware/defs/record.js";
 import { Status } from "../../firmware/defs/status.js";
-import { Key } from "../../firmware/defs/wire.js";
+import { type Command, Key } from "../../firmware/defs/wire.js";
+import { rolesOf, roleText } from "./roles.js";
 
 /** Ends the sentence of every refusal that changed nothing. */
 export const UNCHANGED = "Nothing changed.";
@@ -39,7 +41,7 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
   ],
   [Status.NotExportable]: [
     `The record holds a secret that its policy keeps on the device. ${UNCHANGED}`,
-    "Use it on the device; only a record that was put with --exportable can be read back.",
+    "Use it on the device with `mbs sign` or `mbs agree`; only what was put with --exportable can be read back.",
   ],
   [Status.BadGeometry]: [
     `The slot classes do not fit the medium. ${UNCHANGED}`,
@@ -61,7 +63,7 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
   ],
   [Status.ReadOnly]: [
     `The journal has no place left that may be written. ${UNCHANGED}`,
-    "Reading works: get what can be got, then provision anew.",
+    "Reading works: get what can be got, then `mbs reset` and provision anew.",
   ],
   [Status.NotProvisioned]: [`The device holds no root key yet. ${UNCHANGED}`, "Run `mbs provision MANIFEST`."],
   [Status.AlreadyProvisioned]: [
@@ -94,13 +96,101 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
   ],
   [Status.CustodyDamaged]: [
     `Custody or the journal cannot be read; the root key was not replaced. ${UNCHANGED}`,
-    "Keep a `mbs dump`; only a reset makes the device usable again.",
+    "Keep a `mbs dump`; only `mbs reset` makes the device usable again.",
   ],
   [Status.WrongVersion]: [
     `The flash was written in another format version. ${UNCHANGED}`,
     "Flash the firmware that wrote it.",
   ],
+  [Status.HandshakeRefused]: [
+    `The device refused a session and does not tell why. ${UNCHANGED}`,
+    "Check the operator's id and key, and that this is the right device.",
+  ],
+  [Status.NoSession]: [
+    `The session is over: it expired, another one replaced it, or the device restarted. ${UNCHANGED}`,
+    "Run the command again; when it fails at once again, something on the line changes messages.",
+  ],
+  [Status.WrongRole]: [
+    `The role of this operator may not do that. ${UNCHANGED}`,
+    "Name an operator of another role with --operator; `mbs operator list` shows the roles.",
+  ],
+  [Status.PresenceDenied]: [
+    `The person at the board pressed S2: no. ${UNCHANGED}`,
+    "Ask them, and press S1 the next time if it is meant.",
+  ],
+  [Status.PresenceTimeout]: [
+    `Nobody touched S1 in time. ${UNCHANGED}`,
+    "Run the command again and press S1 while the blue light is on.",
+  ],
+  [Status.PresenceHeld]: [
+    `S1 was held down before the request came. ${UNCHANGED}`,
+    "Release S1, run the command again, and press S1 when the blue light is on.",
+  ],
+  [Status.LastAdmin]: [
+    `No admin whose key was used would be left. ${UNCHANGED}`,
+    "Add another admin (`mbs operator add`) and open a session with its key first.",
+  ],
+  [Status.OperatorsFull]: [
+    `There is no room for another operator or rotated key. ${UNCHANGED}`,
+    "Remove one with `mbs operator remove`, or open a session with each rotated key.",
+  ],
+  [Status.OperatorExists]: [
+    `An operator with this id exists. ${UNCHANGED}`,
+    "Take another id, or give it a new key with `mbs operator rotate`.",
+  ],
+  [Status.NoSuchOperator]: [`There is no operator with this id. ${UNCHANGED}`, "Look at `mbs operator list`."],
+  [Status.NoAdmin]: [
+    `Provisioning ends only when an admin has opened a session. ${UNCHANGED}`,
+    "Open a session with the admin's key, then run `mbs provision` again.",
+  ],
+  [Status.WrongUsage]: [
+    `The record is not for that. ${UNCHANGED}`,
+    "Use a record of the right usage; `mbs list` shows it.",
+  ],
+  [Status.NoSuchKey]: [
+    `The record holds no key that can do this. ${UNCHANGED}`,
+    "`mbs show` tells what is in it: signing needs an Ed25519 key, agreeing an X25519 key.",
+  ],
+  [Status.ForeignMessage]: [
+    `Messages of this kind are signed by keys of another usage. ${UNCHANGED}`,
+    "Sign it with a record of that usage, so that no key signs for two purposes.",
+  ],
+  [Status.BadMessage]: [
+    `The message is not of the kind that this record signs. ${UNCHANGED}`,
+    "`mbs show` tells the record's usage; SPEC.md §12 has what each signs.",
+  ],
+  [Status.LowOrder]: [
+    `The other side's public key is worthless: everybody would know the shared secret. ${UNCHANGED}`,
+    "Get the right public key of the other side.",
+  ],
+  [Status.NotGenuine]: [
+    `What was wrapped does not open with the agreed key; nothing was given out. ${UNCHANGED}`,
+    "Check that it was wrapped for this key, with the same salt and context.",
+  ],
+  [Status.KeyMismatch]: [
+    `The public key in the record is not that of its secret key. ${UNCHANGED}`,
+    "Give the record the right key pair with `mbs replace`.",
+  ],
 };
+
+const USAGE_TEXT: Readonly<Record<number, string>> = {
+  [Usage.Opaque]: "opaque",
+  [Usage.Raw]: "raw",
+  [Usage.SshSig]: "sshsig",
+  [Usage.SshUserAuth]: "ssh-userauth",
+  [Usage.Note]: "note",
+  [Usage.Attest]: "attest",
+  [Usage.Agree]: "agree",
+  [Usage.Certificate]: "certificate",
+};
+
+const usageText = (usage: number) => `usage ${USAGE_TEXT[usage] ?? usage}`;
+
+/** Advice that depends on what was asked. @returns undefined when the general advice is as good */
+export function adviceFor(status: Status, command: Command): string | undefined {
+  if (status !== Status.WrongRole) return undefined;
+  return `It takes ${roleText(rolesOf(command))}: name another operator with --operator.`;
+}
 
 /** What the number that comes with a status means, as an end of the sentence. */
 export const DETAIL_TEXT: Readonly<Partial<Record<Status, (detail: number) => string>>> = {
@@ -109,4 +199,7 @@ export const DETAIL_TEXT: Readonly<Partial<Record<Status, (detail: number) => st
   [Status.BadGeometry]: (index) => ` (class ${index}, counted from 0)`,
   [Status.EpochBack]: (epoch) => `; the present epoch is ${epoch}`,
   [Status.WrongVersion]: (version) => ` (version ${version})`,
+  [Status.WrongRole]: (role) => `; it is ${roleText(role) || role}`,
+  [Status.WrongUsage]: (usage) => `: it has ${usageText(usage)}`,
+  [Status.ForeignMessage]: (usage) => `: ${usageText(usage)}`,
 };

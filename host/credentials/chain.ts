@@ -7,6 +7,9 @@ import type { Source } from "./format.js";
 
 const BLOCK = /-----BEGIN CERTIFICATE-----[\s\S]*?-----END CERTIFICATE-----/g;
 
+/** SubjectPublicKeyInfo in front of the 32 bytes of an Ed25519 key (RFC 8410 §4). */
+const SPKI_ED25519 = Buffer.from("302a300506032b6570032100", "hex");
+
 /** @throws FileError when a certificate is unreadable or not signed by the next */
 export function readChain({ name, bytes }: Source): Part {
   const blocks = bytes.toString("latin1").match(BLOCK) ?? [bytes];
@@ -62,6 +65,17 @@ export function checkLeaf(chain: Part, key: KeyObject, name: string): void {
   throw new FileError(
     `${name}: the certificate (${subject(leaf)}) is for another key.`,
     "Give the key and the chain that belong together.",
+  );
+}
+
+/** The same for a key of which only the public half is known. @param publicKey Ed25519, 32 bytes */
+export function checkLeafKey(chain: Part, publicKey: Uint8Array): void {
+  const leaf = new X509Certificate(splitChain(chain.content)[0]!);
+  const wanted = Buffer.concat([SPKI_ED25519, publicKey]);
+  if (Buffer.compare(leaf.publicKey.export({ type: "spki", format: "der" }), wanted) === 0) return;
+  throw new FileError(
+    `The certificate (${subject(leaf)}) is for another key than the record's. Nothing changed.`,
+    "Have it made from a request of this record: mbs csr RECORD --subject CN=…",
   );
 }
 
