@@ -8,8 +8,8 @@ export default defineConfig({
     globalSetup: "test/probe/build.ts",
     maxWorkers: 2,
     pool: "forks",
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     watch: false,
   },
 });

@@ -6,9 +6,12 @@ import * as custody from "../firmware/defs/custody.js";
 import * as journal from "../firmware/defs/journal.js";
 import * as link from "../firmware/defs/link.js";
 import * as medium from "../firmware/defs/medium.js";
+import * as operator from "../firmware/defs/operator.js";
 import * as record from "../firmware/defs/record.js";
+import * as session from "../firmware/defs/session.js";
 import * as slot from "../firmware/defs/slot.js";
 import * as status from "../firmware/defs/status.js";
+import * as use from "../firmware/defs/use.js";
 import * as wire from "../firmware/defs/wire.js";
 
 type Extent = { offset: number; size: number };
@@ -28,7 +31,7 @@ function text(section: number): string {
 function rows(lines: string): Row[] {
   return lines
     .split("\n")
-    .filter((line) => /^\| *\d/.test(line))
+    .filter((line) => /^\| *[\d,]+ *\| *[\d,]+ *\|/.test(line))
     .map((line) => {
       const cells = line.split("|").map((cell) => cell.trim());
       const [, offset = "", size = "", name = ""] = cells;
@@ -36,9 +39,10 @@ function rows(lines: string): Row[] {
     });
 }
 
-/** Constants of a module whose name has `_OFF_` in it. */
-function offsets(module: object): object {
-  return Object.fromEntries(Object.entries(module).filter(([name]) => name.includes("_OFF_")));
+/** Constants of a module whose name has `_OFF_` in it, behind `prefix`. */
+function offsets(module: object, prefix = ""): object {
+  const is = (name: string) => name.startsWith(prefix) && name.includes("_OFF_");
+  return Object.fromEntries(Object.entries(module).filter(([name]) => is(name)));
 }
 
 /** The same out of a table; rows without a name are filling. */
@@ -67,13 +71,15 @@ const layouts = [
   { section: 5, name: "journal place", module: journal, size: journal.JOURNAL_PLACE },
   { section: 6, name: "part header", module: record, size: record.PART_HEADER },
   { section: 8, name: "frame header", module: link, size: link.FRAME_HEADER },
+  { section: 11, name: "operator place", module: operator, size: operator.OPERATOR_PLACE, prefix: "OPERATOR_" },
+  { section: 11, name: "refusal place", module: operator, size: operator.REFUSAL_PLACE, prefix: "REFUSAL_" },
 ];
 
-describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size }) => {
-  const table = rows(text(section));
+describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size, prefix }) => {
+  const table = rows(text(section)).filter((row) => prefix === undefined || row.name.startsWith(prefix));
 
   it("names every offset constant with its value, and no other", () => {
-    expect(named(table)).toEqual(offsets(module));
+    expect(named(table)).toEqual(offsets(module, prefix));
   });
 
   it("leaves no gap and no overlap, and ends with the last byte", () => {
@@ -83,9 +89,9 @@ describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, modul
   it("would not pass with a row lost, moved, or of another size", () => {
     const last = table.at(-1)!;
     const lost = table.slice(0, -1);
-    expect(named(lost)).not.toEqual(offsets(module));
+    expect(named(lost)).not.toEqual(offsets(module, prefix));
     expect(ends(lost)).not.toEqual(begins(lost, size));
-    expect(named([...lost, { ...last, offset: last.offset + 1 }])).not.toEqual(offsets(module));
+    expect(named([...lost, { ...last, offset: last.offset + 1 }])).not.toEqual(offsets(module, prefix));
     const larger = [...lost, { ...last, size: last.size + 1 }];
     expect(ends(larger)).not.toEqual(begins(larger, size));
   });
@@ -133,6 +139,8 @@ describe("the data-flash map of SPEC §2", () => {
     }
     expect(medium.CUSTODY_SIZE).toBe(custody.CUSTODY_COPIES * custody.CUSTODY_PLACE);
     expect(medium.JOURNAL_SIZE).toBe(journal.JOURNAL_PLACES * journal.JOURNAL_PLACE);
+    expect(medium.OPERATORS_SIZE).toBe(operator.OPERATOR_PLACES * operator.OPERATOR_PLACE);
+    expect(medium.REFUSALS_SIZE).toBe(operator.REFUSAL_PLACES * operator.REFUSAL_PLACE);
   });
 
   it("tells the erase blocks and program units of the regions as medium.ts has them", () => {
@@ -170,6 +178,33 @@ describe("the constants among themselves", () => {
     expect(journal.BODY_OFF_OPERATORS - journal.BODY_OFF_ERASES).toBe(medium.SLOT_BLOCKS * 2);
   });
 
+  it("give every operator place a bit in use, a bit pending and a count of refusals", () => {
+    expect((journal.BODY_OFF_FLAGS - journal.BODY_OFF_OPERATORS) * 8).toBeGreaterThanOrEqual(operator.OPERATOR_PLACES);
+    expect((journal.BODY_OFF_DIGEST - journal.BODY_OFF_PENDING) * 8).toBeGreaterThanOrEqual(operator.OPERATOR_PLACES);
+    const counts = operator.REFUSAL_OFF_MAC - operator.REFUSAL_OFF_COUNTS;
+    expect(counts).toBe(operator.OPERATOR_PLACES * 2);
+    expect(operator.OPERATORS_MAX).toBeLessThan(operator.OPERATOR_PLACES);
+  });
+
+  it("make an operator place of id, sealed key and tag, each in whole", () => {
+    expect(operator.OPERATOR_OFF_ID + session.OPERATOR_ID).toBe(operator.OPERATOR_OFF_KEY);
+    expect(operator.OPERATOR_OFF_KEY + session.PSK_SIZE).toBe(operator.OPERATOR_OFF_TAG);
+    expect(operator.OPERATOR_PLACE % medium.DATA_BLOCK).toBe(0);
+    expect(operator.REFUSAL_PLACE % medium.DATA_BLOCK).toBe(0);
+  });
+
+  it("make the prologue of version, instance, challenge and id, and messages of Noise of key, payload and tag", () => {
+    expect(session.PROLOGUE_SIZE).toBe(1 + 16 + session.CHALLENGE_SIZE + session.OPERATOR_ID);
+    expect(session.NOISE_FIRST).toBe(use.KEY_SIZE + 16);
+    expect(session.NOISE_SECOND).toBe(use.KEY_SIZE + 1 + 16);
+    expect(session.SEALED_EXTRA).toBe(session.SEALED_HEAD + 16);
+    expect(link.INNER_MAX).toBe(link.MESSAGE_MAX - session.SEALED_EXTRA);
+  });
+
+  it("end the facts with the setup code", () => {
+    expect(boundary.FACTS_OFF_SETUP + session.PSK_SIZE).toBe(boundary.FACTS_SIZE);
+  });
+
   it("make the slot header one program unit and blocks whole units", () => {
     expect(slot.HEADER_SIZE).toBe(medium.UNIT);
     expect(medium.SLOT_BLOCK % medium.UNIT).toBe(0);
@@ -192,7 +227,8 @@ describe("the constants among themselves", () => {
 
   it("let one message hold the largest record with all its attributes", () => {
     const attributes = record.HANDLE_SIZE + record.TOKEN_SIZE + record.LABEL_MAX + 128;
-    expect(link.MESSAGE_MAX).toBeGreaterThanOrEqual(record.BODY_MAX + attributes);
+    expect(link.INNER_MAX).toBeGreaterThanOrEqual(record.BODY_MAX + attributes);
+    expect(link.INNER_MAX).toBeGreaterThanOrEqual(use.SIGN_MAX + record.HANDLE_SIZE + use.NAMESPACE_MAX + 64);
   });
 
   it("keep the windows apart", () => {
@@ -214,7 +250,7 @@ describe("Status", () => {
   it("has 0 for success alone and a negative number inside a group for all others", () => {
     for (const [name, value] of numbers) {
       if (name === "Ok") expect(value).toBe(0);
-      else expect(value < 0 && value > -64, `${name} = ${value}`).toBe(true);
+      else expect(value < 0 && value > -96, `${name} = ${value}`).toBe(true);
     }
   });
 
@@ -223,13 +259,13 @@ describe("Status", () => {
     for (const [name] of numbers) expect(source, name).toMatch(new RegExp(`\\*/\\n  ${name} = `));
   });
 
-  it("keeps the groups together: caller, state, medium, integrity", () => {
+  it("keeps the groups together: caller, state, medium, integrity, who asks, use of keys", () => {
     const source = readFileSync(new URL("../firmware/defs/status.ts", import.meta.url), "utf8");
     const body = source.slice(source.indexOf("export enum Status {"));
     const groups = body.split(/\n\n/).map((group) => [...group.matchAll(/^ {2}\w+ = (-?\d+),/gm)].map((m) => +m[1]!));
-    expect(groups.map((group) => group[0])).toEqual([0, -1, -16, -32, -48]);
+    expect(groups.map((group) => group[0])).toEqual([0, -1, -16, -32, -48, -64, -80]);
     groups.forEach((group, i) => {
-      const floor = [0, -15, -31, -47, -63][i]!;
+      const floor = [0, -15, -31, -47, -63, -79, -95][i]!;
       for (const value of group) expect(value).toBeGreaterThanOrEqual(floor);
       expect(group).toEqual([...group].sort((a, b) => b - a));
     });
@@ -250,8 +286,24 @@ describe("SPEC §9", () => {
   });
 });
 
+describe("SPEC §11", () => {
+  it("gives every command but Hello a line in the table of roles, and just one", () => {
+    const lines = text(11).split("\n");
+    const from = lines.findIndex((line) => line.startsWith("| commands | roles |"));
+    const table = lines.slice(from + 2, lines.indexOf("", from));
+    const said = table.flatMap((line) =>
+      line
+        .split("|")[1]!
+        .split(",")
+        .map((name) => name.trim()),
+    );
+    const commands = members(wire.Command).map(([name]) => name);
+    expect(said.sort()).toEqual(commands.filter((name) => name !== "Hello").sort());
+  });
+});
+
 describe("build/defs.h", () => {
-  const modules = [boundary, custody, journal, link, medium, record, slot, status, wire];
+  const modules = [boundary, custody, journal, link, medium, operator, record, session, slot, status, use, wire];
   const capitals = (name: string) => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase();
   const expected = modules.flatMap((module) =>
     Object.entries(module).flatMap(([name, value]): [string, number][] => {

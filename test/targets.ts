@@ -1,27 +1,35 @@
 /** The targets that one suite runs over: the reference model, and core.wasm in several engines and on the virtual board.
  *  MBS_TARGET=v8,model selects; all of them otherwise. A target that cannot be made fails, it is not skipped. */
 import { randomInt } from "node:crypto";
-import type { Command } from "../firmware/defs/wire.js";
+import { FACTS_OFF_SETUP } from "../firmware/defs/boundary.js";
+import { Status } from "../firmware/defs/status.js";
+import { Command } from "../firmware/defs/wire.js";
 import type { Message } from "../host/client/message.js";
 import type { Device, EngineDevice } from "./device/device.js";
-import { type Fields, Talk } from "./device/talk.js";
+import { type Person, people } from "./device/person.js";
+import { type Fields, Refusal, Talk } from "./device/talk.js";
 
 /** What answers commands. */
 export interface Target {
   readonly name: string;
   /** Power off and on. */
   boot(): void;
-  /** Sends one command. @returns the answer, whatever its status */
+  /** Sends one command, with every role. @returns the answer, whatever its status */
   ask(command: Command, fields?: Fields): Message;
+  /** An operator opens a session and asks something in it, which makes a pending key the used one. @returns Ok or HandshakeRefused */
+  admit(operator: string, key: Uint8Array): Status;
   close(): void;
 }
 
-/** A device, with a synchronous host at the other end of its line. */
+/** A device, with a synchronous host at the other end of its line and a person who touches the switch when that is awaited. */
 export class Bench<D extends Device = Device> implements Target {
   readonly talk: Talk;
 
-  constructor(readonly device: D) {
-    this.talk = new Talk(device);
+  constructor(
+    readonly device: D,
+    person: Person = people.touches,
+  ) {
+    this.talk = new Talk(device, person);
   }
 
   get name(): string {
@@ -33,6 +41,18 @@ export class Bench<D extends Device = Device> implements Target {
   }
   ask(command: Command, fields: Fields = []): Message {
     return this.talk.answer(command, fields);
+  }
+  admit(operator: string, key: Uint8Array): Status {
+    try {
+      this.talk.handshake(operator, key);
+      this.talk.ask(Command.Info);
+      return Status.Ok;
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      return error.status;
+    } finally {
+      this.talk.session = undefined;
+    }
   }
   close(): void {
     this.device.close();
@@ -49,8 +69,8 @@ export interface Kind<T extends Target> {
   readonly share: number;
   /** A command takes it a tenth of a second and more. */
   readonly slow?: boolean;
-  /** A blank one that was switched on. */
-  make(): T;
+  /** A blank one that was switched on. @param setupCode that it was flashed with; none: zeros */
+  make(setupCode?: Uint8Array): T;
 }
 
 function on<T extends Target>(target: T): T {
@@ -58,12 +78,22 @@ function on<T extends Target>(target: T): T {
   return target;
 }
 
+function withCode<D extends EngineDevice>(device: D, setupCode: Uint8Array | undefined): D {
+  if (setupCode !== undefined) device.board.facts.set(setupCode, FACTS_OFF_SETUP);
+  return device;
+}
+
 const engines: Kind<Bench<EngineDevice>>[] = [
-  { name: "v8", share: 1, make: () => on(new Bench(new (need(v8).V8Device)(seed))) },
-  { name: "wasm3", share: 0.2, make: () => on(new Bench(new (need(wasm3).Wasm3Device)(seed))) },
+  { name: "v8", share: 1, make: (code) => on(new Bench(withCode(new (need(v8).V8Device)(seed), code))) },
+  { name: "wasm3", share: 0.2, make: (code) => on(new Bench(withCode(new (need(wasm3).Wasm3Device)(seed), code))) },
 ];
 const boards: Kind<Bench>[] = [
-  { name: "virtual", share: 0.08, slow: true, make: () => on(new Bench(new (need(virtual).VirtualDevice)(seed))) },
+  {
+    name: "virtual",
+    share: 0.08,
+    slow: true,
+    make: (setupCode) => on(new Bench(new (need(virtual).VirtualDevice)(seed, { setupCode }))),
+  },
 ];
 const models: Kind<Target>[] = [{ name: "model", share: 1, make: () => on(new (need(model).ModelStore)()) }];
 

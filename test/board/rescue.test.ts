@@ -2,12 +2,13 @@
  *  resets; three traps before start() returns lead to rescue. Design: board/ek-ra6m5/trap.c, SPEC.md §9. */
 import binaryen from "binaryen";
 import { afterEach, describe, expect, it } from "vitest";
-import { VirtualBoard } from "../../board/virtual/board.js";
 import { RX_OFFSET, START_NORMAL } from "../../firmware/defs/boundary.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { withModule } from "../../scripts/bench/crypto.js";
+import { Host } from "../../scripts/bench/host.js";
 import { built, CORE } from "../device/engine.js";
-import { Talk } from "../device/talk.js";
+import type { VirtualDevice } from "../device/virtual.js";
+import { deviceWith } from "./device.js";
 
 const TRAP_UNREACHABLE = 1; // board/ek-ra6m5/trap.h
 const MARK = 0x77; // a byte at the start of what was received
@@ -38,27 +39,34 @@ function trapping(name: string, condition: Condition): Uint8Array {
   return core.emitBinary();
 }
 
-let board: VirtualBoard;
-afterEach(() => board.close());
+let device: VirtualDevice;
+let resets = 0;
+afterEach(() => device.close());
 
-function boot(module: Uint8Array): { talk: Talk; resets: () => number } {
-  let resets = 0;
-  board = VirtualBoard.create({ elf: withModule(built("ek-ra6m5.elf"), CORE, module), seed: 7 });
-  board.onEvent = (event) => {
+/** Boots a store with operators on a board whose core traps; nothing was asked of it yet. */
+function boot(module: Uint8Array): Host {
+  device = deviceWith({ elf: withModule(built("ek-ra6m5.elf"), CORE, module) });
+  resets = 0;
+  device.board.onEvent = (event) => {
     if (event.kind === "reset") resets++;
   };
-  board.powerOn();
-  board.run();
-  board.take();
-  return { talk: new Talk({ exchange: (bytes) => board.exchange(bytes) }), resets: () => resets };
+  const filled = Host.provisioned().device;
+  device.slots.load(device.slotsOffset, filled.slots.image(filled.slotsOffset));
+  device.data.load(0, filled.data.image());
+  filled.close();
+  device.boot();
+  return new Host(device);
 }
 
 describe("a trap of the core on the board", () => {
-  it("before the store is mounted, three times, ends in rescue: hello with the code, dump, and nothing else", () => {
-    const { talk, resets } = boot(trapping("start", atNormalStart));
-    expect(resets()).toBe(3);
+  it("before the store is mounted, three times, ends in rescue: hello with the code, sessions, dump, and nothing is written", () => {
+    const host = boot(trapping("start", atNormalStart));
+    const { talk } = host;
+    const before = device.supply.operations;
+    expect(resets).toBe(3);
     const hello = talk.ask(Command.Hello);
     expect([hello.get(Key.State), hello.get(Key.TrapCode)]).toEqual([State.Rescue, TRAP_UNREACHABLE]);
+    host.openAs("admin");
     expect(() => talk.ask(Command.List)).toThrow("Rescue");
     const dump = talk.ask(Command.Dump, [
       [Key.Length, 64],
@@ -66,15 +74,19 @@ describe("a trap of the core on the board", () => {
       [Key.Offset, 0],
     ]);
     expect((dump.get(Key.Data) as Uint8Array).length).toBe(64);
-    expect(board.faults.list).toEqual([]);
+    expect(() => host.refused()).not.toThrow();
+    expect(device.supply.operations).toBe(before);
+    expect(device.board.faults.list).toEqual([]);
   });
 
-  it("in a command resets once, mounts again, and hello tells the code", () => {
-    const { talk, resets } = boot(trapping("take", atMark));
+  it("in a command resets once, mounts again, ends the session, and hello tells the code", () => {
+    const host = boot(trapping("take", atMark));
+    const { talk } = host.openAs("admin");
     expect(talk.ask(Command.Hello).get(Key.TrapCode)).toBe(0);
-    board.exchange(Uint8Array.of(MARK));
-    expect(resets()).toBe(1);
-    const hello = talk.reset().ask(Command.Hello);
-    expect([hello.get(Key.State), hello.get(Key.TrapCode)]).toEqual([State.Blank, TRAP_UNREACHABLE]);
+    device.board.exchange(Uint8Array.of(MARK));
+    expect(resets).toBe(1);
+    const hello = talk.relink().ask(Command.Hello);
+    expect([hello.get(Key.State), hello.get(Key.TrapCode)]).toEqual([State.Ready, TRAP_UNREACHABLE]);
+    expect(() => talk.ask(Command.Info)).toThrow("NoSession");
   });
 });

@@ -52,8 +52,22 @@ async function client(port: number): Promise<Socket> {
   return socket;
 }
 
-async function ask(socket: Socket): Promise<string> {
-  socket.write(REQUEST);
+/** Registers of port 0 (ports.ts), and the bits of S1 and the blue light. */
+const PORT0 = { PDR: 0x40080002, PIDR: 0x40080006, PORR: 0x40080008, POSR: 0x4008000a };
+const S1 = 1 << 5;
+const BLUE = 1 << 6;
+
+/** A request of the probe: command 2 reads 16 bits, 5 writes them. */
+function request(command: number, address: number, value = 0): Buffer<ArrayBuffer> {
+  const bytes = Buffer.alloc(9);
+  bytes[0] = command;
+  bytes.writeUInt32LE(address, 1);
+  bytes.writeUInt32LE(value, 5);
+  return bytes;
+}
+
+async function ask(socket: Socket, what = REQUEST): Promise<string> {
+  socket.write(what);
   let got = "";
   while (got.length < ANSWER.length) {
     got += (await new Promise<Buffer>((resolve) => socket.once("data", resolve))).toString("hex");
@@ -87,7 +101,8 @@ describe("runBoard", () => {
       "reset",
       "power cut",
       "power off",
-      "power on",
+      "power on with s2",
+      "power on with s1 s2",
       "nonsense",
       "help",
       "quit",
@@ -100,10 +115,41 @@ describe("runBoard", () => {
       "reset (pin)",
       "power will be cut",
       "power off",
+      'got "power on with s2"',
+      "s1 and s2 pressed for 11000 ms",
       'no command "nonsense"',
     ]) {
       expect(board.log()).toContain(text);
     }
+  });
+
+  it("has a simulated person touch S1 when the blue light goes on, and says so", async () => {
+    const board = await start({ tcp: 0, presence: "always" });
+    const socket = await client(board.port);
+    const pressed = async (): Promise<boolean> => {
+      const answer = Buffer.from(await ask(socket, request(2, PORT0.PIDR)), "hex");
+      return (answer.readUInt32LE(1) & S1) === 0;
+    };
+    expect(await pressed()).toBe(false);
+    await ask(socket, request(5, PORT0.PDR, BLUE));
+    await ask(socket, request(5, PORT0.POSR, BLUE));
+    while (!(await pressed()));
+    while (await pressed());
+    board.type("quit");
+    await board.end;
+    expect(board.log()).toMatch(/such touches prove nothing[\s\S]*lights: touch[\s\S]*a simulated person touches s1/);
+    socket.destroy();
+  });
+
+  it("leaves S1 alone without a terminal, and says that a touch is awaited", async () => {
+    const board = await start({ tcp: 0 });
+    const socket = await client(board.port);
+    await ask(socket, request(5, PORT0.PDR, BLUE));
+    await ask(socket, request(5, PORT0.POSR, BLUE));
+    board.type("quit");
+    await board.end;
+    expect(board.log()).toContain("touch awaited, and nobody is here (--presence never)");
+    socket.destroy();
   });
 
   it("makes a raw pseudo-terminal that survives reopening, and removes its link", async () => {

@@ -1,12 +1,17 @@
-/** The changes that sweeps cut, and the states that they start from: three blocks of two slots, so that every few changes reclaim. */
+/** The changes that sweeps cut, and the states that they start from: three blocks of two slots, so that every few changes reclaim, and
+ *  operators. */
 import type { Random } from "../../board/virtual/prng.js";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
+import { Role } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
 import { encodeParts } from "../../host/record.js";
 import type { Device } from "../device/device.js";
 import { Talk } from "../device/talk.js";
 import { type Change, load, type Saved, save } from "./sweep.js";
+
+/** The key of an operator's n-th rotation. */
+export const keyOf = (id: string, n = 0): Uint8Array => Buffer.alloc(32, `${id} ${n} `);
 
 /** Changes with content drawn from `random`, on one device. */
 export function scene(device: Device, random: Random) {
@@ -90,6 +95,71 @@ export function scene(device: Device, random: Random) {
     );
   };
   const finish: Change = (to) => void to.ask(Command.ProvisionFinish);
+  const policy = (n: number, value: number): Change => {
+    const token = bytes(16);
+    return onHandle(
+      n,
+      (handle) => (to) =>
+        void to.ask(Command.Policy, [
+          [Key.Handle, handle],
+          [Key.Token, token],
+          [Key.Policy, value],
+        ]),
+    );
+  };
+  const generate = (usage: number, label: string): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Label, label],
+      [Key.Usage, usage],
+      [Key.Tier, 1],
+      [Key.Policy, 0],
+    ] as const;
+    return (to) => void to.ask(Command.Generate, fields);
+  };
+  /** Another chain to a record's keys. */
+  const attach = (n: number, length: number): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Body, encodeParts([{ kind: 3, secret: false, algorithm: 0, content: bytes(length) }])],
+      [Key.Keep, true],
+    ] as const;
+    return onHandle(n, (handle) => (to) => void to.ask(Command.Replace, [[Key.Handle, handle], ...fields]));
+  };
+  const operator = (id: string, role = Role.Admin): Change => {
+    const fields = [
+      [Key.Role, role],
+      [Key.Operator, id],
+      [Key.Secret, keyOf(id)],
+    ] as const;
+    return (to) => void to.ask(Command.OperatorAdd, fields);
+  };
+  const rotate = (id: string, n: number): Change => {
+    const fields = [
+      [Key.Operator, id],
+      [Key.Secret, keyOf(id, n)],
+    ] as const;
+    return (to) => void to.ask(Command.OperatorRotate, fields);
+  };
+  const role = (id: string, to: Role): Change => {
+    const fields = [
+      [Key.Role, to],
+      [Key.Operator, id],
+    ] as const;
+    return (talk) => void talk.ask(Command.OperatorRole, fields);
+  };
+  const remove = (id: string): Change => {
+    return (to) => void to.ask(Command.OperatorRemove, [[Key.Operator, id]]);
+  };
+  /** The first message of a session, with which a pending key becomes the operator's own. */
+  const use = (id: string, n = 0): Change => {
+    return (to) => {
+      to.handshake(id, keyOf(id, n));
+      to.ask(Command.Info);
+      to.session = undefined; // what follows is asked with every role again
+    };
+  };
+  const reset: Change = (to) => void to.ask(Command.Reset);
   const epoch: Change = (to) => void to.ask(Command.Epoch, [[Key.Epoch, 40]]);
 
   /** What a change on a blank device leaves behind when it is cut at one of its operations, cells marginal. */
@@ -105,5 +175,7 @@ export function scene(device: Device, random: Random) {
     return save(device);
   }
 
-  return { store, provision, put, evict, replace, relabel, finish, epoch, first, cutAt };
+  const records = { put, evict, replace, relabel, policy, generate, attach };
+  const operators = { operator, rotate, role, remove, use };
+  return { store, provision, ...records, ...operators, finish, epoch, reset, first, cutAt };
 }

@@ -13,7 +13,12 @@ import { allTears, type Change, load, report, type Saved, sweep } from "./sweep.
 console.log(`power cuts: ${repeat}`);
 const random = seeded(seed);
 const device = new V8Device(seed);
-const { store, provision, put, evict, replace, relabel, finish, epoch, first, cutAt } = scene(device, random);
+const { store, provision, put, evict, replace, relabel, policy, generate, attach, operator, use, ...more } = scene(
+  device,
+  random,
+);
+const { finish, epoch, first, cutAt } = more;
+const admin = [operator("admin"), use("admin")];
 
 describe("a cut change is as if it had never begun, or as if it had ended", () => {
   const records = [put(20, "a"), put(30, "b"), put(40, "c")];
@@ -21,7 +26,7 @@ describe("a cut change is as if it had never begun, or as if it had ended", () =
   const cases: [string, Saved, Change, number, number][] = [
     ["the first put", store(), put(300, "first"), 1, 2],
     ["a put into a used block", store(put(20)), put(500, "second"), 0, 1],
-    ["a put after a finished provisioning", store(put(20), finish), put(50), 0, 1],
+    ["a put after a finished provisioning", store(put(20), ...admin, finish), put(50), 0, 1],
     ["a put that reclaims", store(...records, evict(0), put(60), evict(1)), put(70), 1, 2],
     [
       "a put that reclaims into an erased spare",
@@ -37,7 +42,11 @@ describe("a cut change is as if it had never begun, or as if it had ended", () =
     ["an evict", store(put(20), put(30)), evict(1), 0, 1],
     ["a destroy", store(...records), evict(0, true), 2, 3],
     ["a destroy of a lone record", store(put(20)), evict(0, true), 1, 2],
-    ["finish", store(put(20)), finish, 0, 1],
+    ["a policy", store(put(20)), policy(0, 0), 0, 1],
+    ["a weaker policy, with reclaim", store(put(20), policy(0, 2)), policy(0, 1), 1, 2],
+    ["a generated key", store(put(20)), generate(1, "signs"), 0, 1],
+    ["a chain for a generated key", store(generate(1, "key")), attach(0, 700), 0, 1],
+    ["finish", store(put(20), ...admin), finish, 0, 1],
     ["an epoch", store(put(20)), epoch, 0, 1],
   ];
   it.each(cases)("%s", (name, saved, change, erases, journalRecords) => {

@@ -4,6 +4,7 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { type CutPlan, tears } from "../../board/virtual/supply.js";
+import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Refusal, Talk } from "../device/talk.js";
 import { V8Device } from "../device/v8.js";
@@ -15,7 +16,12 @@ console.log(`failing flash: ${repeat}`);
 const random = seeded(seed);
 const device = new V8Device(seed);
 const talk = new Talk(device);
-const { store, put, evict, replace, relabel, finish, epoch } = scene(device, random);
+const { store, put, evict, replace, relabel, policy, generate, operator, use, rotate, role, remove, ...more } = scene(
+  device,
+  random,
+);
+const { finish, epoch } = more;
+const admin = [operator("admin"), use("admin")];
 
 const MODES: Record<string, Omit<CutPlan, "operation">> = {
   "not begun": { tear: "before" },
@@ -103,7 +109,13 @@ describe("a change of which one flash operation fails is done, or as if it had n
     ["a relabel", store(put(20, "old name")), relabel(0, "new name")],
     ["an evict", store(put(20), put(30)), evict(1)],
     ["a destroy", store(...records), evict(0, true)],
-    ["finish", store(put(20)), finish],
+    ["a policy", store(put(20)), policy(0, 0)],
+    ["a generated key", store(put(20)), generate(1, "key")],
+    ["an operator", store(put(20), ...admin), operator("second")],
+    ["a rotated key", store(put(20), ...admin), rotate("admin", 1)],
+    ["another role", store(put(20), ...admin, operator("second"), use("second")), role("second", Role.User)],
+    ["an operator removed", store(put(20), ...admin, operator("second")), remove("second")],
+    ["finish", store(put(20), ...admin), finish],
     ["an epoch", store(put(20)), epoch],
   ];
   it.each(cases)("%s", (name, saved, change) => {

@@ -34,9 +34,11 @@ export function look(talk: Talk): string {
       if (!(error instanceof Refusal)) throw error;
       body = error.message;
     }
-    const attributes = [Key.Label, Key.Usage, Key.Tier, Key.Policy, Key.Epoch, Key.Sequence, Key.Created];
+    const attributes = [Key.Origin, Key.Label, Key.Usage, Key.Tier, Key.Policy, Key.Epoch, Key.Sequence, Key.Created];
     lines.push(`${hex(handle)} ${attributes.map((key) => entry.get(key)).join(" ")} ${body}`);
   }
+  for (const one of talk.ask(Command.OperatorList).get(Key.Operators) as Message[])
+    lines.push(`operator ${[Key.Operator, Key.Role, Key.Pending].map((key) => one.get(key)).join(" ")}`);
   const info = talk.ask(Command.Info);
   lines.push(`epochSet ${info.get(Key.EpochSet)} accepted ${info.get(Key.Accepted)} corrupt ${info.get(Key.Corrupt)}`);
   return [lines[0], ...lines.slice(1).sort()].join("\n");

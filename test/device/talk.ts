@@ -1,37 +1,54 @@
-/** A synchronous host for in-process devices: whole messages over the link of SPEC.md §8, without timers. For sweeps that ask
- *  thousands of times; the real client has tests of its own. */
-import { FrameType, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+/** A synchronous host for in-process devices: whole messages over the link of SPEC.md §8, sealed in a session (§11), with a person at
+ *  the board. For sweeps that ask thousands of times; the real client has tests of its own.
+ *  The session is planted (session.ts) when the first sealed message needs one, so that a boot costs no handshake; `handshake` makes a
+ *  real one, and what follows is asked in that one. */
+import { BusyReason, FrameType, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { NO_OPERATOR } from "../../firmware/defs/operator.js";
+import { Envelope } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
-import { type Command, Key } from "../../firmware/defs/wire.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
 import { decodeMessage, encodeMessage, type Message, message, type Value } from "../../host/client/message.js";
 import type { Device } from "./device.js";
+import { finish, firstMessage } from "./handshake.js";
+import { type Panel, type Person, people } from "./person.js";
+import { accepted } from "./refusal.js";
+import { plant, type Session } from "./session.js";
+
+export { Refusal } from "./refusal.js";
 
 /** What a request has besides its command. */
 export type Fields = Iterable<readonly [Key, Value | undefined]>;
 
-/** A refusal of the device. */
-export class Refusal extends Error {
-  override name = "Refusal";
-  constructor(
-    readonly status: Status,
-    readonly detail?: Value,
-  ) {
-    super(Status[status]);
-  }
-}
-
 /** Nonces differ among all hosts of one device; those up to 0xff are left to tests that write their own frames. */
 let lastNonce = 0xff;
+/** Milliseconds between two looks at a device that is busy, and those that it may take longer than it said. */
+const LOOK_MS = 10;
+const GRACE_MS = 2000;
 
 export class Talk {
+  /** The session that sealed messages belong to; undefined: one is planted when the next one is sent. */
+  session: Session | undefined;
+  /** Busy frames that asked for a touch. */
+  touchesAsked = 0;
   #link: number | undefined;
   #sequence = 0;
 
-  constructor(readonly device: Pick<Device, "exchange">) {}
+  constructor(
+    readonly device: Device,
+    /** Who answers when a touch is awaited. */
+    public person: Person = people.touches,
+  ) {}
 
-  /** Forgets the link: call after each boot. */
+  /** Forgets link and session: call after each boot. */
   reset(): this {
+    this.#link = undefined;
+    this.session = undefined;
+    return this;
+  }
+
+  /** Forgets the link alone: another client on the same line would find the session still running. */
+  relink(): this {
     this.#link = undefined;
     return this;
   }
@@ -46,43 +63,121 @@ export class Talk {
       index: 0,
       payload: new Uint8Array(0),
     };
-    const frames: Frame[] = [];
-    new Deframer().push(this.device.exchange(encodeFrame({ ...whole, ...frame })), (got) => frames.push(got));
-    return frames;
+    return framesOf(this.device.exchange(encodeFrame({ ...whole, ...frame })));
   }
 
-  /** Sends one message as bytes. @returns the bytes of the answer */
+  /** Sends one message as bytes, envelope included. @returns the bytes of the answer */
   exchange(bytes: Uint8Array): Uint8Array {
+    let answer = this.send(bytes);
+    if (answer?.type === FrameType.Busy) answer = this.#wait(answer);
+    return this.#answer(answer);
+  }
+
+  /** Sends one message as bytes. @returns the last frame that came back at once: the answer's first, Busy, or none */
+  send(bytes: Uint8Array): Frame | undefined {
     this.#open();
     let answer: Frame | undefined;
     for (let at = 0; at === 0 || at < bytes.length; at += PAYLOAD_MAX) {
       this.#sequence = (this.#sequence + 1) & 0xffff;
       const more = at + PAYLOAD_MAX < bytes.length;
       answer = this.frames({ more, sequence: this.#sequence, payload: bytes.subarray(at, at + PAYLOAD_MAX) }).at(-1);
-      const expected = more ? FrameType.Ack : FrameType.Data;
-      if (answer?.type !== expected)
-        throw new Error(`expected ${FrameType[expected]}, got ${answer ? FrameType[answer.type] : "silence"}`);
+      if (more && answer?.type !== FrameType.Ack) throw unexpected(FrameType.Ack, answer);
     }
-    const parts: Uint8Array[] = [];
-    for (let index = 0; ; index++) {
-      if (answer?.type !== FrameType.Data || answer.index !== index) throw new Error(`fragment ${index} did not come`);
-      parts.push(answer.payload);
-      if (!answer.more) return Buffer.concat(parts);
-      answer = this.frames({ type: FrameType.Next, sequence: this.#sequence, index: index + 1 }).at(-1);
-    }
+    return answer;
   }
 
-  /** Sends one command. @returns the answer, whatever its status */
+  /** Sends the last frame of a message once more, as a host does that heard nothing. @returns the last frame that came back at once */
+  again(bytes: Uint8Array): Frame | undefined {
+    const last = Math.floor((bytes.length - 1) / PAYLOAD_MAX) * PAYLOAD_MAX;
+    return this.frames({ sequence: this.#sequence, payload: bytes.subarray(last) }).at(-1);
+  }
+
+  /** Sends one request as bytes in the session. @returns the bytes of the response; of one that comes in clear, without its envelope */
+  sealed(plain: Uint8Array): Uint8Array {
+    const planted = this.session === undefined || this.session.planted;
+    let response = this.#ask(plain);
+    // a planted one is over after a restart, when it grew old and when its operator is gone: another one is asked instead
+    for (const place of [undefined, NO_OPERATOR]) {
+      if (!planted || !isNoSession(response)) break;
+      this.plant(undefined, place);
+      response = this.#ask(plain);
+    }
+    return response;
+  }
+
+  /** Sends one command, Hello in clear and all others in the session. @returns the answer, whatever its status */
   answer(command: Command, fields: Fields = []): Message {
-    return decodeMessage(this.exchange(encodeMessage(message([[Key.Command, command], ...fields]))));
+    const request = encodeMessage(message([[Key.Command, command], ...fields]));
+    return decodeMessage(command === Command.Hello ? this.clear(request) : this.sealed(request));
+  }
+
+  /** Sends one request as bytes in clear. @returns the bytes of the response, without its envelope */
+  clear(plain: Uint8Array): Uint8Array {
+    return withoutEnvelope(this.exchange(Buffer.concat([Uint8Array.of(Envelope.Clear), plain])));
   }
 
   /** Sends one command. @throws Refusal */
   ask(command: Command, fields: Fields = []): Message {
-    const answer = this.answer(command, fields);
-    const status = answer.get(Key.Command) as Status;
-    if (status !== Status.Ok) throw new Refusal(status, answer.get(Key.Detail));
-    return answer;
+    return accepted(this.answer(command, fields));
+  }
+
+  /** Writes a session with these roles into the device; what follows is asked in it. */
+  plant(roles?: number, place?: number): this {
+    this.session = plant(this.device, roles, place);
+    return this;
+  }
+
+  /** A real handshake; what follows is asked in its session. @param operator its id, "" = the setup code. @returns the role
+   *  @throws Refusal */
+  handshake(operator: string, key: Uint8Array): number {
+    const first = firstMessage(this.ask(Command.Hello), operator, key);
+    const { session, role } = finish(first, this.exchange(first.bytes));
+    this.session = session;
+    return role;
+  }
+
+  #ask(plain: Uint8Array): Uint8Array {
+    this.#open();
+    this.session ??= plant(this.device);
+    const { session } = this;
+    const answer = this.exchange(session.seal(plain));
+    return answer[0] === Envelope.Sealed ? session.open(answer) : withoutEnvelope(answer);
+  }
+
+  /** What comes after Busy: the person acts if a touch is awaited, and time passes. */
+  #wait(busy: Frame): Frame | undefined {
+    const bytes = Buffer.from(busy.payload);
+    if (bytes.length !== 5) throw new Error(`Busy has ${bytes.length} bytes`);
+    const end = this.device.now() + BigInt(1000 * (bytes.readUInt32LE(0) + GRACE_MS));
+    const received: Frame[] = [];
+    const panel: Panel = {
+      press: (which) => this.device.press(which),
+      release: (which) => this.device.release(which),
+      wait: (ms) => {
+        for (let left = ms; left > 0; left -= LOOK_MS)
+          received.push(...framesOf(this.device.wait(Math.min(left, LOOK_MS))));
+        return received.length > 0;
+      },
+    };
+    if (bytes[4] === BusyReason.Touch) {
+      this.touchesAsked++;
+      this.person(panel);
+    }
+    while (received.length === 0 && this.device.now() < end) panel.wait(LOOK_MS);
+    const [answer] = received;
+    return answer?.type === FrameType.Busy ? this.#wait(answer) : answer;
+  }
+
+  /** All fragments of an answer whose first one came. */
+  #answer(first: Frame | undefined): Uint8Array {
+    const parts: Uint8Array[] = [];
+    for (let answer = first, index = 0; ; index++) {
+      if (answer?.type !== FrameType.Data) throw unexpected(FrameType.Data, answer);
+      if (answer.index !== index) throw new Error(`fragment ${index} did not come`);
+      parts.push(answer.payload);
+      if (!answer.more) return Buffer.concat(parts);
+      answer = this.frames({ type: FrameType.Next, sequence: this.#sequence, index: index + 1 }).at(-1);
+    }
   }
 
   #open(): void {
@@ -94,3 +189,21 @@ export class Talk {
     this.#sequence = 0;
   }
 }
+
+function framesOf(bytes: Uint8Array): Frame[] {
+  const frames: Frame[] = [];
+  new Deframer().push(bytes, (frame) => frames.push(frame));
+  return frames;
+}
+
+function unexpected(expected: FrameType, got: Frame | undefined): Error {
+  return new Error(`expected ${FrameType[expected]}, got ${got ? FrameType[got.type] : "silence"}`);
+}
+
+function withoutEnvelope(answer: Uint8Array): Uint8Array {
+  if (answer[0] !== Envelope.Clear) throw new Error(`envelope ${answer[0]}, where one in clear was expected`);
+  return answer.subarray(1);
+}
+
+const NO_SESSION = encodeMessage(message([[Key.Command, Status.NoSession]]));
+const isNoSession = (response: Uint8Array): boolean => Buffer.compare(response, NO_SESSION) === 0;

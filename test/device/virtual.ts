@@ -3,20 +3,34 @@ import { VirtualBoard } from "../../board/virtual/board.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { PowerCut } from "../../board/virtual/supply.js";
 import { SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
-import type { Device } from "./device.js";
+import type { Device, Switch } from "./device.js";
 import { builtPath } from "./engine.js";
 
 const RAM = 0x20000000; // board/MEMORY.md
 const RAM_SIZE = 512 * 1024;
+const CORE = "core.0"; // struct core in main(), as gcc names it
+const CORE_OFF_RUNTIME = 4; // IM3Runtime, wasm3_glue.h
+const RUNTIME_SEARCHED = 8192; // bytes from struct M3Runtime on in which it points to the memory, m3_env.h
+const MEMORY_HEADER = 12; // M3MemoryHeader, m3_core.h: runtime, end of the memory, its length
+const PAGE = 65536;
+
+/** What is flashed. */
+export interface Firmware {
+  elf?: string | Uint8Array;
+  setupCode?: Uint8Array;
+}
 
 export class VirtualDevice implements Device {
   readonly name = "virtual";
   readonly board: VirtualBoard;
   readonly slotsOffset: number;
   #cut = 0;
+  #poweredAt = 0;
+  #linear: number | undefined;
 
-  constructor(seed: number) {
-    this.board = VirtualBoard.create({ elf: builtPath("ek-ra6m5.elf"), seed });
+  /** @param elf other firmware than the one that was built */
+  constructor(seed: number, { elf = builtPath("ek-ra6m5.elf"), setupCode }: Firmware = {}) {
+    this.board = VirtualBoard.create({ elf, seed, setupCode });
     this.slotsOffset = this.board.code.size - SLOT_BLOCK * SLOT_BLOCKS;
     this.board.onEvent = (event) => {
       if (event.kind === "cut") this.#cut = event.operation;
@@ -36,6 +50,7 @@ export class VirtualDevice implements Device {
   boot(): void {
     this.board.powerOff();
     this.board.powerOn();
+    this.#poweredAt = this.board.time.ns;
     const end = this.board.run();
     this.#check(end === "off");
     this.board.take();
@@ -47,12 +62,68 @@ export class VirtualDevice implements Device {
     return sent;
   }
 
+  wait(ms: number): Uint8Array {
+    const end = this.board.advance(ms);
+    this.#check(end === "off");
+    return this.board.take();
+  }
+
+  press(which: Switch): void {
+    this.board.press(which);
+  }
+  release(which: Switch): void {
+    this.board.release(which);
+  }
+  /** A little more than clock(), which begins when the firmware starts its timer; a reset without power loss is not counted. */
+  now(): bigint {
+    return BigInt(Math.round((this.board.time.ns - this.#poweredAt) / 1000));
+  }
+
+  peek(offset: number, length: number): Uint8Array {
+    return this.#read(this.#linearMemory() + offset, length);
+  }
+  poke(offset: number, bytes: Uint8Array): void {
+    if (!this.board.poke(this.#linearMemory() + offset, bytes)) throw new Error("linear memory is not in RAM");
+  }
+
   ram(): Uint8Array {
     return this.board.peek(RAM, RAM_SIZE)!;
   }
 
   close(): void {
     this.board.close();
+  }
+
+  /** Where linear memory lies in the arena: wasm3's runtime has a pointer to a header that points back and tells the length of one
+   *  page; linear memory lies behind that header. It is there again at the same place after each start of the same firmware. */
+  #linearMemory(): number {
+    if (this.#linear !== undefined && this.#isMemory(this.#linear)) return this.#linear;
+    const runtime = this.#runtime();
+    const words = this.#read(runtime, RUNTIME_SEARCHED);
+    for (let at = 0; at < RUNTIME_SEARCHED; at += 4) {
+      const linear = words.readUInt32LE(at) + MEMORY_HEADER;
+      if (!this.#isMemory(linear)) continue;
+      this.#linear = linear;
+      return linear;
+    }
+    throw new Error("wasm3 has no linear memory");
+  }
+
+  #runtime(): number {
+    const core = this.board.elf.symbol(CORE);
+    if (core === undefined) throw new Error(`${builtPath("ek-ra6m5.elf")} has no symbol ${CORE}`);
+    return this.#read(core.address + CORE_OFF_RUNTIME, 4).readUInt32LE();
+  }
+
+  #isMemory(linear: number): boolean {
+    const header = this.board.peek(linear - MEMORY_HEADER, MEMORY_HEADER);
+    return header !== undefined && header.readUInt32LE(0) === this.#runtime() && header.readUInt32LE(8) === PAGE;
+  }
+
+  #read(address: number, length: number): Buffer {
+    const bytes = this.board.peek(address, length);
+    if (bytes === undefined) throw new Error(`nothing can be read at 0x${address.toString(16)}`);
+    return bytes;
   }
 
   /** @throws PowerCut, or an Error when the firmware did what hardware would not forgive */

@@ -1,89 +1,25 @@
 /** The command line: main(argv, io) against a mock store behind a TCP port, and the program itself where only a process tells. */
 import { spawn } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { type AddressInfo, createServer, type Server, type Socket } from "node:net";
-import { join } from "node:path";
-import { PassThrough } from "node:stream";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import type { Socket } from "node:net";
+import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Status } from "../../firmware/defs/status.js";
 import { State } from "../../firmware/defs/wire.js";
-import type { Io } from "../../host/cli/io.js";
-import { main } from "../../host/cli/program.js";
-import { systemClock } from "../../host/client/clock.js";
 import { makeChain, run, sshKeygen, workDirectory } from "./keys.js";
-import { MockDevice } from "./mock-device.js";
-import { MockStore } from "./mock-store.js";
+import { Desk } from "./terminal.js";
 
 const directory = workDirectory();
-const path = (name: string) => join(directory, name);
-let store = new MockStore();
-let work = 0;
-let server: Server;
-let port = "";
+const desk = new Desk(directory);
+const { mbs, ok, path } = desk;
 
-async function listen(): Promise<void> {
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  port = `tcp:127.0.0.1:${(server.address() as AddressInfo).port}`;
-}
-
-beforeAll(async () => {
-  server = createServer((socket) => {
-    const device = new MockDevice(systemClock, { answer: (request) => store.answer(request), work: () => work });
-    device.send = (bytes) => void socket.write(bytes);
-    socket.on("data", (bytes) => device.receive(bytes)).on("error", () => {});
-  });
-  await listen();
+beforeAll(() => {
   sshKeygen(directory, "id_ed25519", "-t", "ed25519");
   makeChain(directory);
   writeFileSync(path("chain.pem"), ["leaf.pem", "inter.pem"].map((name) => readFileSync(path(name), "utf8")).join(""));
   writeFileSync(path("secret.bin"), Buffer.from([0, 1, 2, 255]));
   writeFileSync(path("secret.txt"), "open sesame");
 });
-afterAll(() => server.close());
-beforeEach(() => {
-  store = new MockStore();
-  store.state = State.Ready;
-  work = 0;
-});
-
-interface Terminal {
-  /** stdin, stdout and stderr are a terminal. */
-  tty?: boolean;
-  /** What stands on stdin; a list is typed, one line at each question. */
-  input?: string | string[];
-  env?: Record<string, string>;
-}
-
-/** Runs one command. */
-async function mbs(argv: readonly string[], { tty = false, input, env = {} }: Terminal = {}) {
-  const stream = () => Object.assign(new PassThrough(), tty && { isTTY: true });
-  const [stdin, stdout, stderr] = [stream(), stream(), stream()];
-  if (typeof input === "string") stdin.end(input);
-  const shown: Buffer[] = [];
-  const lines = Array.isArray(input) ? [...input] : [];
-  stderr.on("data", (bytes: Buffer) => {
-    shown.push(bytes);
-    if (/[:\]] $/.test(bytes.toString()) && lines.length > 0) stdin.write(`${lines.shift()}\n`);
-  });
-  const io: Io = {
-    env: { MBS_PORT: port, HOME: directory, ...env },
-    stdin,
-    stdout,
-    stderr,
-    onInterrupt: () => () => {},
-    exit: () => {},
-  };
-  const exitCode = await main(argv, io);
-  const bytes: Buffer = stdout.read() ?? Buffer.alloc(0);
-  return { exitCode, bytes, out: bytes.toString(), err: Buffer.concat(shown).toString() };
-}
-
-/** Runs one command that has to succeed. @returns stdout */
-async function ok(argv: readonly string[], terminal?: Terminal): Promise<string> {
-  const { exitCode, out, err } = await mbs(argv, terminal);
-  expect([exitCode, err]).toEqual([0, ""]);
-  return out;
-}
+beforeEach(() => desk.ready());
 
 describe("mbs put and get", () => {
   it("brings an OpenSSH key in and out again, into a file that only its owner may read", async () => {
@@ -229,13 +165,13 @@ describe("what cannot be undone", () => {
 
   it.each(destructive)("%s asks, and without a terminal needs --yes", async (...argv) => {
     await ok(["put", path("secret.txt"), "--label", "x", "--exportable"]);
-    const before = structuredClone(store.sequence);
+    const before = structuredClone(desk.store.sequence);
     expect(await mbs(argv)).toMatchObject({ exitCode: 2, err: expect.stringContaining("--yes") });
     expect(await mbs(argv, { tty: true, input: ["n"] })).toMatchObject({
       exitCode: 1,
       err: expect.stringContaining("Nothing was changed"),
     });
-    expect([store.records.length, store.sequence]).toEqual([1, before]);
+    expect([desk.store.records.length, desk.store.sequence]).toEqual([1, before]);
     expect((await mbs(argv, { tty: true, input: ["y"] })).exitCode).toBe(0);
   });
 
@@ -247,7 +183,7 @@ describe("what cannot be undone", () => {
       await ok(["put", path("secret.txt"), "--label", "x"]);
       expect(await ok(["evict", "x", "--yes", ...args])).toContain(what);
     }
-    expect(store.records).toEqual([]);
+    expect(desk.store.records).toEqual([]);
     expect(await ok(["info"])).toContain("1 not erased yet");
   });
 
@@ -263,7 +199,7 @@ describe("what cannot be undone", () => {
 
 describe("mbs provision", () => {
   it("provisions from the example, says what it would do, and may be run again", async () => {
-    store.state = State.Blank;
+    await desk.blank();
     const example = readFileSync(new URL("../../host/example.toml", import.meta.url), "utf8");
     writeFileSync(path("example.toml"), example);
     writeFileSync(path("backup.pass"), "correct horse\n");
@@ -280,14 +216,25 @@ describe("mbs provision", () => {
       "file:backup.pass",
     );
     expect(await ok(["provision", path("example.toml"), "--dry-run"])).toContain("room for 183 records");
-    expect(store.state).toBe(State.Blank);
+    expect(desk.store.state).toBe(State.Blank);
+    expect(JSON.parse(await ok(["info", "--json"], { env: { MBS_CONFIG_DIR: path("empty") } }))).toMatchObject({
+      state: "blank",
+      setupCode: true,
+      store: null,
+    });
     const first = JSON.parse(await ok(["provision", path("example.toml"), "--json"]));
+    expect(first.operators).toEqual([
+      { operator: "ops", role: "admin", standing: "added" },
+      { operator: "deploy", role: "user", standing: "added" },
+    ]);
     expect(first.credentials).toMatchObject([
       { name: "deploy@web-1", new: true },
       { name: "tls/web-1", new: true },
+      { name: "release/sign", new: true },
       { name: "backup", new: true },
     ]);
     expect(JSON.parse(await ok(["provision", path("example.toml"), "--json"])).credentials).toMatchObject([
+      { new: false },
       { new: false },
       { new: false },
       { new: false },
@@ -330,16 +277,16 @@ describe("errors", () => {
   });
 
   it("say what may have happened when the connection ends under a change", async () => {
-    work = 30_000;
+    desk.work = 30_000;
     const put = mbs(["put", path("secret.txt"), "--label", "x"]);
-    const socket = await new Promise<Socket>((resolve) => server.once("connection", resolve));
+    const socket = await new Promise<Socket>((resolve) => desk.server.once("connection", resolve));
     socket.once("data", () => {
-      server.close(); // nobody listens when the client comes again
+      desk.server.close(); // nobody listens when the client comes again
       socket.destroy();
     });
     const { exitCode, err } = await put;
     expect([exitCode, err]).toEqual([3, expect.stringContaining("may have been put; `mbs list` shows it")]);
-    await listen();
+    await desk.listen();
   });
 
   it("do not let a label steer the terminal", async () => {
@@ -352,13 +299,13 @@ describe("errors", () => {
 
 describe("mbs config, completion, help, dump", () => {
   it("keeps a port that is used when none is named", async () => {
-    const env = { MBS_PORT: "", MBS_CONFIG_DIR: path("config") };
+    const env = { MBS_PORT: "" };
     expect((await mbs(["config", "get", "port"], { env })).exitCode).toBe(1);
-    await ok(["config", "set", "port", port], { env });
-    expect(await ok(["config", "get", "port"], { env })).toBe(`${port}\n`);
+    await ok(["config", "set", "port", desk.port], { env });
+    expect(await ok(["config", "get", "port"], { env })).toBe(`${desk.port}\n`);
     expect(JSON.parse(await ok(["config", "list", "--json"], { env }))).toMatchObject({
       directory: path("config"),
-      settings: { port },
+      settings: { port: desk.port },
     });
     expect(await mbs(["list"], { env })).toMatchObject({ exitCode: 0, out: "", err: "No records.\n" });
     expect((await mbs(["config", "set", "colour", "red"], { env })).exitCode).toBe(2);
@@ -380,6 +327,9 @@ describe("mbs config, completion, help, dump", () => {
     expect(complete("prov")).toBe("provision");
     expect(complete("config", "s")).toBe("set");
     expect(complete("board", "run", "--fl")).toBe("--flash");
+    expect(complete("operator", "ro")).toBe("rotate role");
+    expect(complete("session", "")).toMatch(/^open status close --/); // and not what open starts
+    expect(complete("sign", "--na")).toBe("--namespace");
     expect(await ok(["completion", "fish"])).toContain("complete -c mbs -n __fish_use_subcommand -f -a evict");
     expect(await ok(["completion", "zsh"])).toContain("bashcompinit");
     expect((await mbs(["completion", "tcsh"])).exitCode).toBe(2);
@@ -398,7 +348,17 @@ describe("mbs config, completion, help, dump", () => {
       "evict",
       "epoch",
       "accept",
+      "generate",
+      "sign",
+      "agree",
+      "public",
+      "attest",
+      "csr",
+      "policy",
       "provision",
+      "operator",
+      "session",
+      "reset",
       "dump",
       "config",
       "board",
@@ -426,16 +386,18 @@ describe("mbs config, completion, help, dump", () => {
 
 describe("Ctrl-C", () => {
   it("ends with 130 and says what the device kept", async () => {
-    work = 30_000;
+    desk.work = 30_000;
     const program = new URL("../../dist/host/cli/main.js", import.meta.url).pathname;
     const child = spawn(process.execPath, [program, "put", path("secret.txt"), "--label", "x"], {
-      env: { ...process.env, MBS_PORT: port },
+      env: { ...process.env, ...desk.env },
     });
     let err = "";
     child.stderr.on("data", (bytes: Buffer) => {
       err += bytes.toString();
     });
-    await new Promise<void>((resolve) => server.once("connection", (socket) => socket.once("data", () => resolve())));
+    await new Promise<void>((resolve) =>
+      desk.server.once("connection", (socket) => socket.once("data", () => resolve())),
+    );
     child.kill("SIGINT");
     const exitCode = await new Promise((resolve) => child.once("close", resolve));
     expect([exitCode, err]).toEqual([130, expect.stringContaining("may have been put; `mbs list` shows it")]);

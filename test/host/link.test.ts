@@ -1,9 +1,9 @@
 /** The link against a mock device, over good and bad wires. SPEC.md §8. */
 import { describe, expect, it } from "vitest";
-import { FrameType, MESSAGE_MAX, PAYLOAD_MAX } from "../../firmware/defs/link.js";
-import { DisconnectedError, ProtocolError } from "../../host/client/errors.js";
+import { BUSY_MAX, BusyReason, FrameType, MESSAGE_MAX, PAYLOAD_MAX } from "../../firmware/defs/link.js";
+import { DeclinedError, DisconnectedError, ProtocolError, UnreachedError } from "../../host/client/errors.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
-import { Link } from "../../host/client/link.js";
+import { type Busy, Link, type LinkOptions } from "../../host/client/link.js";
 import { type Faults, MockDevice, type MockOptions, MockWire } from "./mock-device.js";
 import { random } from "./random.js";
 import { VirtualTime } from "./virtual-time.js";
@@ -15,7 +15,7 @@ function setUp(options: Partial<MockOptions> = {}) {
     ...options,
   });
   const wire = new MockWire(time, device);
-  return { time, device, wire, open: () => Link.open(wire, { clock: time }) };
+  return { time, device, wire, open: (more: LinkOptions = {}) => Link.open(wire, { clock: time, ...more }) };
 }
 
 function frames(sent: Uint8Array[]): Frame[] {
@@ -27,6 +27,90 @@ function frames(sent: Uint8Array[]): Frame[] {
 
 const text = (length: number) => Buffer.from(Array.from({ length }, (_, i) => i % 251));
 const reply = (request: Uint8Array) => Buffer.concat([Buffer.from("re: "), request]);
+
+/** A device that answers nothing before S1 was touched. */
+const touching: Partial<MockOptions> = {
+  answer: (request) => ({ finish: (touched) => (touched ? reply(request) : Buffer.from("nobody")) }),
+};
+
+describe("Link while a touch is awaited", () => {
+  it("tells of it at once, and carries the answer when S1 is touched", async () => {
+    const heard: (Busy & { now: number })[] = [];
+    const { wire, time } = setUp({ ...touching, touch: () => 12_000 });
+    const link = await Link.open(wire, { clock: time, onBusy: (busy) => heard.push({ ...busy, now: time.now }) });
+    expect(await link.exchange(text(2000))).toEqual(reply(text(2000)));
+    expect(heard).toEqual([{ ms: 30_000, reason: BusyReason.Touch, now: 0 }]);
+    expect(time.now).toBe(12_000);
+  });
+
+  it("waits until the device gives up", async () => {
+    const { open, time, wire } = setUp({ ...touching, touch: () => undefined });
+    const link = await open();
+    wire.sent.length = 0;
+    expect(await link.exchange(text(5))).toEqual(Buffer.from("nobody"));
+    expect(time.now).toBe(30_000);
+    expect(wire.sent).toHaveLength(1);
+  });
+
+  it("asks again when the announcement got lost, which neither ends the wait nor begins another one", async () => {
+    const { wire, open, time, device } = setUp({ ...touching, touch: () => 5000 });
+    const link = await open();
+    let lost = 0;
+    wire.faults = (bytes, direction) => {
+      const busy = direction === "to host" && frames([bytes])[0]?.type === FrameType.Busy;
+      return busy && lost++ < 2 ? [] : [{ after: 0, bytes }];
+    };
+    expect(await link.exchange(text(5))).toEqual(reply(text(5)));
+    expect(device.requests).toHaveLength(1);
+    expect(time.now).toBe(5000);
+  });
+
+  it("waits anew when work comes after the touch", async () => {
+    const { wire, open, time } = setUp({ work: () => 10 });
+    const link = await open();
+    wire.faults = (bytes, direction) => {
+      const [frame] = frames([bytes]);
+      if (direction === "to host" || frame === undefined) return [];
+      const send = (type: FrameType, payload: Uint8Array) =>
+        wire.inject(encodeFrame({ ...frame, type, payload, more: false }));
+      time.after(0, () => send(FrameType.Busy, Uint8Array.of(0x30, 0x75, 0, 0, 1)));
+      time.after(29_000, () => send(FrameType.Busy, Uint8Array.of(0x70, 0x17, 0, 0, 0)));
+      time.after(35_000, () => send(FrameType.Data, Uint8Array.of(7)));
+      return [];
+    };
+    expect(await link.exchange(text(5))).toEqual(Buffer.of(7));
+    expect(time.now).toBe(35_000);
+  });
+
+  it("gives a request up by sending another message, without waiting for the answer", async () => {
+    const heard: Busy[] = [];
+    const { wire, time, device } = setUp({ ...touching, touch: () => undefined });
+    const link = await Link.open(wire, { clock: time, onBusy: (busy) => heard.push(busy) });
+    expect(await link.cancel(text(4))).toBe(false);
+    const request = link.exchange(text(5));
+    const outcome = expect(request).rejects.toThrow(DeclinedError);
+    await Promise.resolve();
+    expect(heard).toHaveLength(1);
+    expect(await link.cancel(text(4))).toBe(true);
+    await outcome;
+    expect(time.now).toBe(0);
+    expect(device.requests).toEqual([text(5), text(4)]);
+    expect(await link.cancel(text(4))).toBe(false);
+    await expect(link.exchange(text(5))).rejects.toThrow(DeclinedError);
+    const other = await Link.open(wire, { clock: time });
+    expect(await other.exchange(text(6))).toEqual(Buffer.from("nobody"));
+  });
+
+  it("gives nothing up while the device only works", async () => {
+    const { wire, open } = setUp({ work: () => 5000 });
+    const link = await open();
+    const request = link.exchange(text(5));
+    wire.sent.length = 0;
+    expect(await link.cancel(text(4))).toBe(false);
+    expect(wire.sent).toHaveLength(0);
+    expect(await request).toEqual(reply(text(5)));
+  });
+});
 
 describe("Link", () => {
   it.each([
@@ -102,6 +186,16 @@ describe("Link", () => {
     expect(wire.sent).toHaveLength(6);
   });
 
+  it("says when it asks again, and that nothing was asked of who never answered", async () => {
+    let silent = 0;
+    const { wire, open } = setUp();
+    wire.faults = () => [];
+    const failed = open({ onSilent: () => silent++ });
+    await expect(failed).rejects.toThrow(UnreachedError);
+    await expect(failed).rejects.toThrow("nothing was asked of it");
+    expect(silent).toBe(1);
+  });
+
   it("waits as long as Busy says, and sends nothing meanwhile", async () => {
     const { wire, open, time } = setUp({ work: () => 20_000 });
     const link = await open();
@@ -131,12 +225,44 @@ describe("Link", () => {
     wire.faults = (bytes, direction) => {
       const [frame] = frames([bytes]);
       if (direction === "to host" || frame === undefined) return [];
-      const busy = { ...frame, type: FrameType.Busy, payload: Uint8Array.of(0xe8, 3, 0, 0) };
+      const busy = { ...frame, type: FrameType.Busy, payload: Uint8Array.of(0xe8, 3, 0, 0, 0) };
       for (let i = 1; i < 1000; i++) time.after(i * 100, () => wire.inject(encodeFrame(busy)));
       return [];
     };
     await expect(link.exchange(text(5))).rejects.toMatchObject({ reason: "silent" });
     expect(time.now).toBeLessThanOrEqual(6 * 2100);
+  });
+
+  it("waits no longer in all than one Busy may announce, however many come", async () => {
+    const { wire, open, time } = setUp();
+    const link = await open();
+    wire.faults = (bytes, direction) => {
+      const [frame] = frames([bytes]);
+      if (direction === "to host" || frame === undefined) return [];
+      for (const reason of [0, 1]) {
+        const payload = Uint8Array.of(0xc0, 0x27, 0x09, 0, reason); // BUSY_MAX
+        time.after(1, () => wire.inject(encodeFrame({ ...frame, type: FrameType.Busy, payload })));
+      }
+      return [];
+    };
+    await expect(link.exchange(text(5))).rejects.toMatchObject({ reason: "silent" });
+    expect(time.now).toBeLessThanOrEqual(BUSY_MAX + 6 * 2100);
+  });
+
+  it("tells of each reason once, however often it has to ask", async () => {
+    const heard: Busy[] = [];
+    const { wire, time, device } = setUp({ work: () => 3000 });
+    const link = await Link.open(wire, { clock: time, onBusy: (busy) => heard.push(busy) });
+    let lost = 0;
+    wire.faults = (bytes, direction) => {
+      const answer = direction === "to host" && frames([bytes])[0]?.type === FrameType.Data;
+      return answer && lost++ < 3 ? [] : [{ after: 0, bytes }];
+    };
+    await link.exchange(text(5));
+    expect(heard).toEqual([{ ms: 3000, reason: BusyReason.Work }]);
+    await link.exchange(text(5));
+    expect(heard).toHaveLength(2);
+    expect(device.requests).toHaveLength(2);
   });
 
   it("says that the device restarted when the link is not known any more, and a new link works", async () => {
@@ -182,8 +308,12 @@ describe("Link", () => {
   it.each<[string, (frame: Frame) => Frame]>([
     ["an answer without end", (frame) => ({ ...frame, more: true, payload: new Uint8Array(PAYLOAD_MAX) })],
     ["a short fragment that is not the last", (frame) => ({ ...frame, more: true, payload: new Uint8Array(10) })],
-    ["Busy of the wrong length", (frame) => ({ ...frame, type: FrameType.Busy, payload: new Uint8Array(3) })],
-    ["Busy for a day", (frame) => ({ ...frame, type: FrameType.Busy, payload: Uint8Array.of(0, 0x5c, 0x26, 5) })],
+    ["Busy of the wrong length", (frame) => ({ ...frame, type: FrameType.Busy, payload: new Uint8Array(4) })],
+    ["Busy for a day", (frame) => ({ ...frame, type: FrameType.Busy, payload: Uint8Array.of(0, 0x5c, 0x26, 5, 0) })],
+    [
+      "Busy for no known reason",
+      (frame) => ({ ...frame, type: FrameType.Busy, payload: Uint8Array.of(1, 0, 0, 0, 2) }),
+    ],
     ["Overflow", (frame) => ({ ...frame, type: FrameType.Overflow })],
   ])("refuses %s with ProtocolError", async (_, forge) => {
     const { wire, open } = setUp();
@@ -212,10 +342,10 @@ describe("Link", () => {
   });
 
   it.each<[string, Uint8Array]>([
-    ["another protocol version", Uint8Array.of(1, 0, 0, 4, 2)],
+    ["another protocol version", Uint8Array.of(1, 0, 0, 4, 1)],
     ["a payload too short", Uint8Array.of(1, 0, 0, 4)],
-    ["fragments of no bytes", Uint8Array.of(1, 0, 0, 0, 1)],
-    ["fragments larger than ours", Uint8Array.of(1, 0, 1, 4, 1)],
+    ["fragments of no bytes", Uint8Array.of(1, 0, 0, 0, 2)],
+    ["fragments larger than ours", Uint8Array.of(1, 0, 1, 4, 2)],
   ])("refuses an Opened with %s", async (_, payload) => {
     const { wire, open } = setUp();
     wire.faults = (bytes, direction) => {

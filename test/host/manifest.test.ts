@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { Presence, Tier, Usage } from "../../firmware/defs/record.js";
+import { Role } from "../../firmware/defs/session.js";
 import { FileError } from "../../host/client/errors.js";
 import { capacity, parseManifest } from "../../host/manifest.js";
 
@@ -27,8 +28,17 @@ describe("parseManifest", () => {
         revision: 1,
       },
       { name: "tls/web-1", files: ["leaf.key", "chain.pem"], format: "auto", tier: Tier.Private, exportable: true },
+      { name: "release/sign", files: [], generate: true, usage: Usage.SshSig, exportable: false },
       { name: "backup", files: ["backup.key"], passphraseFile: "backup.pass", presence: Presence.Never },
     ]);
+  });
+
+  it("makes an admin and a user when no operator is named, and otherwise those that are", () => {
+    expect(parse("").operators).toEqual([
+      { id: "admin", role: Role.Admin },
+      { id: "user", role: Role.User },
+    ]);
+    expect(parse('[[operator]]\nid = "ops"\nrole = "admin"\n').operators).toEqual([{ id: "ops", role: Role.Admin }]);
   });
 
   it("takes slots of 4096 bytes on all blocks when no class is named", () => {
@@ -97,7 +107,43 @@ describe("parseManifest", () => {
       '[[credential]]\nlabel = "a"\nfile = "a"\nexportable = "yes"\n',
       "exportable should be true or false",
     ],
-    ["no file", '[[credential]]\nlabel = "a"\n', "line 3: [credential] needs either `file` or `files`"],
+    [
+      "no file",
+      '[[credential]]\nlabel = "a"\n',
+      "line 3: [credential] needs either `file`, `files` or `generate = true`",
+    ],
+    [
+      "a file for a key that the device makes",
+      '[[credential]]\nlabel = "a"\nfile = "a"\ngenerate = true\nusage = "raw"\n',
+      "needs either `file`, `files` or `generate = true`",
+    ],
+    [
+      "a generated key without a usage",
+      '[[credential]]\nlabel = "a"\ngenerate = true\n',
+      "usage should be one of raw, sshsig, ssh-userauth, note, agree for a key that the device makes",
+    ],
+    [
+      "a generated key that may leave",
+      '[[credential]]\nlabel = "a"\ngenerate = true\nusage = "raw"\nexportable = true\n',
+      "line 7: [credential] exportable cannot be true",
+    ],
+    ["operators without an admin", '[[operator]]\nid = "u"\nrole = "user"\n', "line 3: operator names no admin"],
+    [
+      "an operator's name that is none",
+      '[[operator]]\nid = "Ops"\nrole = "admin"\n',
+      "line 4: [operator] id should be 1 to 10",
+    ],
+    [
+      "an operator twice",
+      '[[operator]]\nid = "a"\nrole = "admin"\n'.repeat(2),
+      'line 7: [operator] id is the second operator "a"',
+    ],
+    ["an unknown role", '[[operator]]\nid = "a"\nrole = "root"\n', "role should be one of auditor, user, admin"],
+    [
+      "17 operators",
+      Array.from({ length: 17 }, (_, i) => `[[operator]]\nid = "o${i}"\nrole = "admin"\n`).join(""),
+      "at most 16",
+    ],
     ["neither label nor name", '[[credential]]\nfile = "a"\n', "needs a `label` or a `name`"],
     [
       "a label that is too long",

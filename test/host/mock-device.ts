@@ -1,13 +1,22 @@
 /** A mock device for tests of the client: the device's end of the link (SPEC.md §8) over any function from request to answer,
  *  and a wire that drops, doubles, delays and damages frames when it is told to. It stores nothing and checks no message. */
-import { FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { BusyReason, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { TOUCH_WAIT_MS } from "../../firmware/defs/session.js";
 import type { Clock } from "../../host/client/clock.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
 import type { Transport } from "../../host/client/transport.js";
 
+/** A request that waits for somebody at the board. */
+export interface Awaiting {
+  /** Answers it when S1 was touched, or when nobody did in time. */
+  finish: (touched: boolean) => Uint8Array;
+}
+
 export interface MockOptions {
   /** Answers a whole message. */
-  answer: (request: Uint8Array) => Uint8Array;
+  answer: (request: Uint8Array) => Uint8Array | Awaiting;
+  /** Milliseconds until S1 is touched; undefined: nobody does. Absent: after 100. */
+  touch?: () => number | undefined;
   /** Milliseconds that a request takes; more than 0: Busy is sent first. */
   work?: (request: Uint8Array) => number;
 }
@@ -24,6 +33,9 @@ export class MockDevice {
   #response: Uint8Array | undefined;
   #fragment = 0;
   #working = false;
+  /** The number of the request that waits for a touch. */
+  #awaited: number | undefined;
+  #count = 0;
   #power = 0;
   /** Requests that were carried out, in order. */
   readonly requests: Uint8Array[] = [];
@@ -48,6 +60,7 @@ export class MockDevice {
     this.#current = this.#pending = this.#response = undefined;
     this.#request = [];
     this.#working = false;
+    this.#awaited = undefined;
   }
 
   #onFrame(frame: Frame): void {
@@ -60,6 +73,7 @@ export class MockDevice {
       this.#pending = this.#response = undefined;
       this.#request = [];
       this.#taken = 0;
+      this.#awaited = undefined;
     }
     if (this.#current?.id !== frame.link) this.#reply(FrameType.Closed, { link: frame.link });
     else if (frame.type === FrameType.Data) this.#data(frame);
@@ -84,7 +98,8 @@ export class MockDevice {
     if (frame.sequence === this.#taken) this.#repeat();
     if (frame.sequence !== ((this.#taken + 1) & 0xffff)) return;
     this.#taken = frame.sequence;
-    if (this.#response !== undefined) this.#request = [];
+    if (this.#response !== undefined || this.#awaited !== undefined) this.#request = [];
+    this.#awaited = undefined; // whatever comes next ends the wait
     this.#response = undefined;
     this.#request.push(frame.payload);
     if (frame.more) this.#reply(FrameType.Ack, {});
@@ -92,7 +107,8 @@ export class MockDevice {
   }
 
   #repeat(): void {
-    if (this.#response === undefined) this.#reply(FrameType.Ack, {});
+    if (this.#awaited !== undefined) this.#busy(TOUCH_WAIT_MS, BusyReason.Touch);
+    else if (this.#response === undefined) this.#reply(FrameType.Ack, {});
     else this.#respond();
   }
 
@@ -104,17 +120,42 @@ export class MockDevice {
       if (power !== this.#power) return;
       this.#working = false;
       this.requests.push(request);
-      this.#response = this.#options.answer(request);
-      this.#fragment = 0;
-      if (power === this.#power) this.#respond();
+      const answer = this.#options.answer(request);
+      if (power !== this.#power) return;
+      if (answer instanceof Uint8Array) this.#finish(answer);
+      else this.#await(answer);
     };
     if (ms > 0) {
-      const payload = Buffer.alloc(4);
-      payload.writeUInt32LE(ms);
-      this.#reply(FrameType.Busy, { payload });
+      this.#busy(ms, BusyReason.Work);
       this.#working = true;
       this.#time.after(ms, finish);
     } else finish();
+  }
+
+  #await(awaiting: Awaiting): void {
+    const { touch } = this.#options;
+    const ms = touch === undefined ? 100 : (touch() ?? TOUCH_WAIT_MS);
+    const number = ++this.#count;
+    this.#awaited = number;
+    this.#busy(TOUCH_WAIT_MS, BusyReason.Touch);
+    this.#time.after(Math.min(ms, TOUCH_WAIT_MS), () => {
+      if (this.#awaited !== number) return;
+      this.#awaited = undefined;
+      this.#finish(awaiting.finish(ms < TOUCH_WAIT_MS));
+    });
+  }
+
+  #finish(response: Uint8Array): void {
+    this.#response = response;
+    this.#fragment = 0;
+    this.#respond();
+  }
+
+  #busy(ms: number, reason: BusyReason): void {
+    const payload = Buffer.alloc(5);
+    payload.writeUInt32LE(ms);
+    payload.writeUInt8(reason, 4);
+    this.#reply(FrameType.Busy, { payload });
   }
 
   #respond(): void {

@@ -1,10 +1,30 @@
-/** A mock store for tests of client and command line: answers the messages of SPEC.md §9 from memory, enough of each for a host to
- *  work with. It seals nothing, loses everything when it is dropped, and is no model of the store. */
-import { CLASSES_MAX, POLICY_EXPORTABLE, type Usage } from "../../firmware/defs/record.js";
+/** A mock store for tests of client and command line: answers the messages of SPEC.md §9 and §12 from memory, enough of each for a
+ *  host to work with, in sessions as mock-session.ts makes them. It seals no record, loses everything when it is dropped, and is no
+ *  model of the store. */
+import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import {
+  CLASSES_MAX,
+  Origin,
+  POLICY_EXPORTABLE,
+  POLICY_PRESENCE_MASK,
+  Presence,
+  type Usage,
+} from "../../firmware/defs/record.js";
+import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { decodeMessage, encodeMessage, type Message, message, type Value } from "../../host/client/message.js";
-import { decodeParts } from "../../host/record.js";
+import { type Message, message, type Value } from "../../host/client/message.js";
+import type { Operator } from "../../host/client/session.js";
+import { decodeParts, encodeParts } from "../../host/record.js";
+import type { Awaiting } from "./mock-device.js";
+import { type Asking, MockSession, type Refusal } from "./mock-session.js";
+import { agree, generate, identity, publicParts, sign, statement } from "./mock-use.js";
+
+/** What an operator of a mock holds. */
+export const SETUP: Operator = { id: "", key: Buffer.alloc(32, 0x5e) };
+export const ADMIN: Operator = { id: "admin", key: Buffer.alloc(32, 0xad) };
+export const USER: Operator = { id: "user", key: Buffer.alloc(32, 0x05) };
+export const AUDITOR: Operator = { id: "auditor", key: Buffer.alloc(32, 0xa0) };
 
 interface MockRecord {
   attributes: Message;
@@ -28,27 +48,108 @@ export class MockStore {
   /** Puts that still succeed. */
   room = Number.POSITIVE_INFINITY;
 
-  /** Answers one whole message. */
-  answer(bytes: Uint8Array): Uint8Array {
-    const request = decodeMessage(bytes);
-    const answer = this.#dispatch(request.get(Key.Command) as Command, request);
-    return encodeMessage(
-      typeof answer === "number" ? new Map([[Key.Command, answer]]) : new Map([[Key.Command, Status.Ok], ...answer]),
-    );
+  /** Who may ask, and the session that runs. */
+  readonly session = new MockSession(
+    {
+      isOpenToSetup: () => [State.Blank, State.Provisioning, State.CustodyDamaged].includes(this.state),
+      instance: () => this.instance,
+      hello: () => this.#hello(),
+      needsTouch: (request, asking) => this.#needsTouch(request, asking),
+      answer: (request, asking) => this.#dispatch(request.get(Key.Command) as Command, request, asking),
+    },
+    SETUP.key,
+  );
+
+  /** Answers one whole message of the link. */
+  answer(bytes: Uint8Array): Uint8Array | Awaiting {
+    return this.session.answer(bytes);
   }
 
-  #dispatch(command: Command, request: Message): Status | Message {
-    if (command === Command.Hello) return this.#hello();
-    if (command === Command.Info) return this.#info();
+  /** What a device is after provisioning: ready, with one operator of each role. */
+  makeReady(): this {
+    this.state = State.Ready;
+    this.instance = Buffer.alloc(16, 0x15);
+    this.session.operators = [
+      { ...ADMIN, role: Role.Admin, refusals: 0 },
+      { ...USER, role: Role.User, refusals: 0 },
+      { ...AUDITOR, role: Role.Auditor, refusals: 0 },
+    ];
+    return this;
+  }
+
+  #dispatch(command: Command, request: Message, asking: Asking): Refusal | Message {
+    if (command === Command.Info) return this.#info(asking);
     if (command === Command.ProvisionBegin) return this.#begin(request);
+    if (command === Command.Attest && !request.has(Key.Handle)) return this.#attest(request);
     if (this.state === State.Blank) return Status.NotProvisioned;
-    if (command === Command.Put) return this.#put(request);
+    const operators = this.session.manage(command, request);
+    if (operators !== undefined) return operators;
+    if (command === Command.Put) return this.#put(request, Origin.Imported, request.get(Key.Body) as Uint8Array);
+    if (command === Command.Generate) return this.#generate(request);
     if (command === Command.List || command === Command.Find) return this.#find(request);
     if (command === Command.Accept) return this.#set(() => this.#ready(), [[Key.Accepted, 1]]);
-    if (command === Command.ProvisionFinish) return this.#set(() => this.#ready(), [[Key.State, State.Ready]]);
+    if (command === Command.ProvisionFinish)
+      return this.session.hasAdmin ? this.#set(() => this.#ready(), [[Key.State, State.Ready]]) : Status.NoAdmin;
     if (command === Command.Dump) return message([[Key.Data, Buffer.alloc(request.get(Key.Length) as number, 0xa5)]]);
     if (command === Command.Epoch) return this.#setEpoch(request.get(Key.Epoch) as number);
-    return this.#onRecord(command, request);
+    if (command === Command.Reset) return this.#reset();
+    return this.#onRecord(command, request, asking);
+  }
+
+  /** SPEC.md §12, without the rule that a cached touch belongs to one command. */
+  #needsTouch(request: Message, { touched }: Asking): boolean {
+    const command = request.get(Key.Command);
+    if (command === Command.Reset) return true;
+    const record = this.#record(request);
+    if (record === undefined) return false;
+    const policy = record.attributes.get(Key.Policy) as number;
+    if (command === Command.Policy) return isWeaker(request.get(Key.Policy) as number, policy);
+    if (command !== Command.Get && command !== Command.Sign && command !== Command.Agree) return false;
+    const presence = (policy & POLICY_PRESENCE_MASK) >> 1;
+    return presence === Presence.Each || (presence === Presence.Cached && !touched.has(record));
+  }
+
+  #record(request: Message): MockRecord | undefined {
+    return this.records.find(({ attributes }) => same(attributes.get(Key.Handle), request.get(Key.Handle)));
+  }
+
+  #reset(): Message {
+    this.state = State.Blank;
+    this.records = [];
+    this.instance = Buffer.alloc(16);
+    this.session.operators = [];
+    return message([]);
+  }
+
+  #generate(request: Message): Refusal | Message {
+    const parts = generate(request.get(Key.Usage) as Usage);
+    if (parts === undefined) return [Status.BadArgument, Key.Usage];
+    const known = this.records.find((record) => same(record.token, request.get(Key.Token)));
+    const written =
+      known === undefined ? this.#put(request, Origin.Generated, encodeParts(parts)) : this.#written(known);
+    if (!(written instanceof Map)) return written;
+    const record = this.records.find(({ attributes }) => same(attributes.get(Key.Handle), written.get(Key.Handle)))!;
+    return new Map([...written, [Key.Public, decodeParts(record.body)[1]!.content]]);
+  }
+
+  #attest(request: Message, record?: MockRecord): Message {
+    const facts = message([
+      [Key.Instance, this.instance],
+      [Key.Custody, 3],
+      [Key.CoreHash, Buffer.alloc(32, 0xcc)],
+      [Key.UniqueId, Buffer.alloc(16, 0x1d)],
+      [Key.Challenge, request.get(Key.Challenge)],
+    ]);
+    const told = [Key.Handle, Key.Usage, Key.Tier, Key.Policy, Key.Epoch, Key.Origin, Key.Sequence, Key.Created];
+    for (const key of record === undefined ? [] : told) facts.set(key, record!.attributes.get(key)!);
+    const key = record && publicParts(decodeParts(record.body)).find(({ content }) => content.length === 32);
+    if (key !== undefined) facts.set(Key.Public, key.content);
+    const bytes = statement(facts);
+    return message([
+      [Key.Signature, identity.sign(bytes)],
+      [Key.Statement, bytes],
+      [Key.Identity, identity.publicKey],
+    ]);
   }
 
   #set(change: () => void, answer: [Key, Value][]): Message {
@@ -60,28 +161,31 @@ export class MockStore {
     this.state = State.Ready;
   }
 
-  #setEpoch(epoch: number): Status | Message {
-    if (epoch < this.epoch) return Status.EpochBack;
+  #setEpoch(epoch: number): Refusal | Message {
+    if (epoch < this.epoch) return [Status.EpochBack, this.epoch];
     this.epoch = epoch;
     return message([[Key.Epoch, epoch]]);
   }
 
   #hello(): Message {
     return message([
-      [Key.Protocol, 1],
+      [Key.Protocol, PROTOCOL_VERSION],
       [Key.Format, 0],
       [Key.Instance, this.instance],
       [Key.State, this.state],
       [Key.TrapCode, 0],
+      [Key.Refusals, this.session.refusals],
     ]);
   }
 
-  #info(): Message {
+  #info({ role, operator }: Asking): Message {
     const facts = message([
       [Key.Custody, 3],
       [Key.CoreHash, Buffer.alloc(32, 0xcc)],
       [Key.UniqueId, Buffer.alloc(16, 0x1d)],
       [Key.Board, 1],
+      [Key.Role, role],
+      [Key.Operator, operator === "" ? undefined : operator],
     ]);
     const store = message([
       [Key.Epoch, this.epoch],
@@ -98,7 +202,7 @@ export class MockStore {
     return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store)]);
   }
 
-  #begin(request: Message): Status | Message {
+  #begin(request: Message): Refusal | Message {
     const manifest = request.get(Key.Manifest) as Uint8Array;
     if (this.state !== State.Blank) {
       if (this.state !== State.Provisioning) return Status.AlreadyProvisioned;
@@ -119,8 +223,8 @@ export class MockStore {
     ]);
   }
 
-  #put(request: Message): Status | Message {
-    const [token, body] = [request.get(Key.Token), request.get(Key.Body)] as [Uint8Array, Uint8Array];
+  #put(request: Message, origin: Origin, body: Uint8Array): Refusal | Message {
+    const token = request.get(Key.Token) as Uint8Array;
     const known = this.records.find((record) => same(record.token, token));
     if (known !== undefined) {
       const keys = [Key.Label, Key.Usage, Key.Tier, Key.Policy];
@@ -140,7 +244,7 @@ export class MockStore {
       [Key.Tier, request.get(Key.Tier)],
       [Key.Policy, request.get(Key.Policy)],
       [Key.Epoch, this.epoch],
-      [Key.Origin, 2],
+      [Key.Origin, origin],
       [Key.Class, request.get(Key.Class) ?? 0],
       [Key.Length, body.length],
       [Key.Sequence, created],
@@ -169,9 +273,10 @@ export class MockStore {
     ]);
   }
 
-  #onRecord(command: Command, request: Message): Status | Message {
-    const record = this.records.find(({ attributes }) => same(attributes.get(Key.Handle), request.get(Key.Handle)));
+  #onRecord(command: Command, request: Message, asking: Asking): Refusal | Message {
+    const record = this.#record(request);
     if (record === undefined) return Status.NoSuchHandle;
+    asking.touched.add(record); // whoever gets here was touched for, or needed no touch
     const parts = decodeParts(record.body);
     switch (command) {
       case Command.Get:
@@ -196,8 +301,24 @@ export class MockStore {
         this.records = this.records.filter((other) => other !== record);
         if (request.get(Key.Destroy) === false) this.residue.push(request.get(Key.Handle) as Uint8Array);
         return message([[Key.Destroyed, request.get(Key.Destroy)]]);
+      case Command.Public: {
+        const body = encodeParts(publicParts(parts));
+        return new Map([...record.attributes, [Key.Body, body]]);
+      }
+      case Command.Sign:
+        return sign(record.attributes.get(Key.Usage) as Usage, parts, request);
+      case Command.Agree:
+        return agree(record.attributes.get(Key.Usage) as Usage, parts, request);
+      case Command.Attest:
+        return this.#attest(request, record);
+      case Command.Policy:
+        record.attributes.set(Key.Policy, request.get(Key.Policy)!);
+        return this.#changed(record, request);
       case Command.Replace:
         record.body = request.get(Key.Body) as Uint8Array;
+        if (request.get(Key.Keep) === true)
+          record.body = encodeParts([...parts.filter(({ kind }) => kind <= 2), ...decodeParts(record.body)]);
+        else record.attributes.set(Key.Origin, Origin.Imported);
         record.attributes.set(Key.Length, record.body.length).set(Key.Parts, decodeParts(record.body).length);
         return this.#changed(record, request);
       case Command.Relabel:
@@ -221,4 +342,10 @@ export class MockStore {
       [Key.Sequence, attributes.get(Key.Sequence)],
     ]);
   }
+}
+
+/** Whether a policy lets out more, or asks for fewer touches, than another one. */
+function isWeaker(policy: number, than: number): boolean {
+  const more = (policy & POLICY_EXPORTABLE) > (than & POLICY_EXPORTABLE);
+  return more || (policy & POLICY_PRESENCE_MASK) < (than & POLICY_PRESENCE_MASK);
 }

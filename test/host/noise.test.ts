@@ -67,13 +67,25 @@ describe("Handshake", () => {
     expect(new Set(keys).size).toBe(20);
   });
 
-  it("leaves psk, prologue and the caller's ephemeral key as they were", () => {
-    const ephemeral = new Uint8Array(32).fill(5);
-    const given = { role: "initiator" as const, psk: psk.slice(), prologue: prologue.slice(), ephemeral };
-    const handshake = new Handshake(given);
-    handshake.write();
-    handshake.wipe();
-    expect(given).toEqual({ role: "initiator", psk, prologue, ephemeral: new Uint8Array(32).fill(5) });
+  it("leaves psk, prologue and the caller's ephemeral key as they were, Buffers too", () => {
+    for (const from of [(bytes: Uint8Array) => Uint8Array.from(bytes), (bytes: Uint8Array) => Buffer.from(bytes)]) {
+      const ephemeral = new Uint8Array(32).fill(5);
+      const given = {
+        role: "initiator" as const,
+        psk: from(psk),
+        prologue: from(prologue),
+        ephemeral: from(ephemeral),
+      };
+      const handshake = new Handshake(given);
+      handshake.write();
+      handshake.wipe();
+      expect(given).toEqual({
+        role: "initiator",
+        psk: from(psk),
+        prologue: from(prologue),
+        ephemeral: from(ephemeral),
+      });
+    }
   });
 
   it.each([0, 16, 31, 33, 64])("refuses a psk of %i bytes", (length) => {

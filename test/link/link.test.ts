@@ -1,20 +1,26 @@
 /** The link of the device: each message once and in order, whatever frames come. SPEC.md §8. */
 import { describe, expect, it } from "vitest";
-import { FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { BusyReason, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import { Envelope } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { decodeFrame, encodeFrame, type Frame } from "../../host/client/frame.js";
 import { decodeMessage, encodeMessage, message } from "../../host/client/message.js";
+import { plant, type Session } from "../device/session.js";
 import { body, handle, hex, list, put, ready, SMALL, state, token, unchanged } from "../store/help.js";
 import { type Bench, deviceTargets } from "../targets.js";
 import { framesIn } from "./wire.js";
 
-const HELLO = encodeMessage(message([[Key.Command, Command.Hello]]));
+const HELLO = Buffer.concat([Uint8Array.of(Envelope.Clear), encodeMessage(message([[Key.Command, Command.Hello]]))]);
 const INFO = encodeMessage(message([[Key.Command, Command.Info]]));
 const EMPTY: Frame = { type: FrameType.Data, more: false, link: 0, sequence: 0, index: 0, payload: new Uint8Array(0) };
 
-/** Frames by hand on one device. */
+/** Frames by hand on one device, on which a session runs. */
 class Line {
-  constructor(readonly target: Bench) {}
+  readonly session: Session;
+
+  constructor(readonly target: Bench) {
+    this.session = plant(target.device);
+  }
 
   send(...frames: Partial<Frame>[]): Frame[] {
     const bytes = Buffer.concat(frames.map((frame) => encodeFrame({ ...EMPTY, ...frame })));
@@ -90,10 +96,11 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
         [Key.Body, body(100)],
       ]),
     );
-    const frame = { link, sequence: 1, payload: made };
+    const frame = { link, sequence: 1, payload: it.session.seal(made) };
     const [busy, answer] = it.send(frame);
     expect(types([busy!, answer!])).toEqual(["Busy", "Data"]);
     expect(Buffer.from(busy!.payload).readUInt32LE(0)).toBeGreaterThan(0);
+    expect([...busy!.payload.subarray(4)]).toEqual([BusyReason.Work]);
     unchanged(it.target, () => expect(it.send(frame)).toEqual([answer]));
     it.target.talk.reset();
     expect(list(it.target)).toHaveLength(1);
@@ -131,12 +138,15 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     const target = it.target;
     const content = body(2500);
     const made = handle(put(target, { body: content }));
+    const session = plant(target.device);
     const link = it.open(9);
-    const payload = encodeMessage(
-      message([
-        [Key.Command, Command.Get],
-        [Key.Handle, made],
-      ]),
+    const payload = session.seal(
+      encodeMessage(
+        message([
+          [Key.Command, Command.Get],
+          [Key.Handle, made],
+        ]),
+      ),
     );
     const next = (index: number) => it.send({ type: FrameType.Next, link, sequence: 1, index });
     const [first] = it.send({ link, sequence: 1, payload });
@@ -150,7 +160,7 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     expect([third!.index, third!.more]).toEqual([2, false]);
     expect(next(3)).toEqual([]);
     const whole = Buffer.concat([first!, second!, third!].map((frame) => frame.payload));
-    expect(whole.includes(Buffer.from(content))).toBe(true);
+    expect(Buffer.from(session.open(whole)).includes(Buffer.from(content))).toBe(true);
     expect(it.send({ type: FrameType.Next, link, sequence: 2, index: 0 })).toEqual([]);
     target.close();
   });
@@ -158,7 +168,7 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
   it("takes a request in fragments of any size, acknowledges each once more when it is doubled", () => {
     const it = line();
     const link = it.open(1);
-    const pieces = [...INFO].map((byte) => Uint8Array.of(byte));
+    const pieces = [...it.session.seal(INFO)].map((byte) => Uint8Array.of(byte));
     pieces.forEach((payload, i) => {
       const more = i < pieces.length - 1;
       for (let times = 0; times < 2; times++) {
@@ -192,7 +202,7 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     it.send({ link, sequence: 1, more: true, payload: Uint8Array.of(0xa2, 0) });
     const other = it.open(2);
     const [answer] = it.send({ link: other, sequence: 1, payload: HELLO });
-    expect(hex(answer!.payload.subarray(0, 3))).toBe("a60000");
+    expect(hex(answer!.payload.subarray(0, 4))).toBe("00a90000");
     it.target.close();
   });
 
@@ -202,8 +212,8 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     it.send({ link, sequence: 1, payload: HELLO });
     const other = it.open(77);
     expect(other).not.toBe(link);
-    const [answer] = it.send({ link: other, sequence: 1, payload: INFO });
-    expect(decodeMessage(answer!.payload).has(Key.Classes)).toBe(true);
+    const [answer] = it.send({ link: other, sequence: 1, payload: it.session.seal(INFO) });
+    expect(decodeMessage(it.session.open(answer!.payload)).has(Key.Classes)).toBe(true);
     it.target.close();
   });
 

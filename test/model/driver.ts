@@ -2,6 +2,8 @@
  *  at each step. Everything follows from the random numbers. */
 import type { Random } from "../../board/virtual/prng.js";
 import { Tier } from "../../firmware/defs/record.js";
+import { Role } from "../../firmware/defs/session.js";
+import { KEY_SIZE } from "../../firmware/defs/use.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { message } from "../../host/client/message.js";
 import type { Fields } from "../device/talk.js";
@@ -13,6 +15,8 @@ export class Driver {
   readonly counts: Record<string, number> = {};
   #dead: Uint8Array[] = [];
   #tokens: Uint8Array[] = [];
+  /** Keys that operators were given, or that were tried for them. */
+  #secrets = new Map<string, Uint8Array[]>();
 
   constructor(
     readonly twin: Twin,
@@ -35,6 +39,14 @@ export class Driver {
       [Key.Manifest, new Uint8Array(16)],
       [Key.Classes, maps],
     ]);
+    this.ask(Command.ProvisionFinish); // NoAdmin
+    const key = this.#bytes(KEY_SIZE);
+    this.ask(Command.OperatorAdd, [
+      [Key.Role, Role.Admin],
+      [Key.Operator, "admin"],
+      [Key.Secret, key],
+    ]);
+    this.#use("admin", key);
     this.ask(Command.ProvisionFinish);
   }
 
@@ -54,6 +66,7 @@ export class Driver {
   #look(): void {
     this.ask(Command.List);
     this.ask(Command.Info);
+    this.ask(Command.OperatorList);
   }
 
   ask(command: Command, fields: Fields = []): void {
@@ -77,19 +90,64 @@ export class Driver {
 
   #step(): void {
     const dice = this.#below(100);
-    if (dice < 34) this.ask(Command.Put, this.#put());
-    else if (dice < 50) this.ask(Command.Replace, [this.#handle(), this.#token(), [Key.Body, this.#body()]]);
-    else if (dice < 58) this.ask(Command.Relabel, [this.#handle(), this.#token(), [Key.Label, this.#label()]]);
-    else if (dice < 74) this.#evict(this.#chance(30));
-    else if (dice < 82) this.ask(Command.Get, [this.#handle()]);
-    else if (dice < 86) this.ask(Command.Show, [this.#handle()]);
-    else if (dice < 91) this.ask(Command.Find, this.#filter());
+    if (dice < 26) this.ask(Command.Put, this.#put());
+    else if (dice < 31) this.ask(Command.Generate, this.#generate());
+    else if (dice < 42) this.ask(Command.Replace, [this.#handle(), this.#token(), [Key.Body, this.#body()]]);
+    else if (dice < 46) this.#attach();
+    else if (dice < 52) this.ask(Command.Relabel, [this.#handle(), this.#token(), [Key.Label, this.#label()]]);
+    else if (dice < 58) this.ask(Command.Policy, [this.#handle(), this.#token(), [Key.Policy, this.#below(7)]]);
+    else if (dice < 70) this.#evict(this.#chance(30));
+    else if (dice < 76) this.ask(Command.Get, [this.#handle()]);
+    else if (dice < 79) this.ask(Command.Public, [this.#handle()]);
+    else if (dice < 82) this.ask(Command.Show, [this.#handle()]);
+    else if (dice < 85) this.ask(Command.Find, this.#filter());
+    else if (dice < 92) this.#operator();
     else if (dice < 93) this.ask(Command.Epoch, [[Key.Epoch, this.#below(12)]]);
     else if (dice < 94) this.ask(Command.Accept);
     else {
       this.#count("boot");
       this.twin.boot();
     }
+  }
+
+  /** A chain to a record's keys, or something that may not be given. */
+  #attach(): void {
+    const body = this.#chance(80)
+      ? this.#part(1 + this.#below(this.#chance(80) ? 400 : 20000), 3 + this.#below(2), 0)
+      : this.#body();
+    this.ask(Command.Replace, [this.#handle(), this.#token(), [Key.Body, body], [Key.Keep, this.#chance(90)]]);
+  }
+
+  /** Something happens to an operator: mostly one that is there, of so many that places run out. */
+  #operator(): void {
+    const id = (this.#chance(70) ? this.#oneOf(this.#model.operators.ids) : undefined) ?? `id-${this.#below(24)}`;
+    const named: [Key, string] = [Key.Operator, this.#chance(3) ? "no id" : id];
+    const role: [Key, number] = [Key.Role, this.#chance(95) ? 1 << this.#below(3) : this.#below(16)];
+    const secret: [Key, Uint8Array] = [Key.Secret, this.#secret(id)];
+    const dice = this.#below(100);
+    if (dice < 40 && this.#chance(80)) named[1] = `id-${this.#below(24)}`;
+    if (dice >= 58 && dice < 75 && this.#chance(25)) named[1] = "admin"; // often the last one
+    if (dice < 40) this.ask(Command.OperatorAdd, [role, named, secret]);
+    else if (dice < 58) this.ask(Command.OperatorRotate, [named, secret]);
+    else if (dice < 68) this.ask(Command.OperatorRole, [role, named]);
+    else if (dice < 75) this.ask(Command.OperatorRemove, [named]);
+    else this.#use(id, this.#secret(id));
+  }
+
+  /** Mostly a new one, sometimes one that this operator was given before, or zeros. */
+  #secret(id: string): Uint8Array {
+    const given = this.#secrets.get(id) ?? [];
+    this.#secrets.set(id, given);
+    if (this.#chance(3)) return new Uint8Array(KEY_SIZE);
+    const used = this.#chance(40) ? given.at(-1) : undefined;
+    const secret = used ?? this.#bytes(KEY_SIZE);
+    given.push(secret);
+    return secret;
+  }
+
+  #use(id: string, secret: Uint8Array): void {
+    this.#count("use");
+    this.twin.admit(id, secret);
   }
 
   #evict(destroy: boolean): void {
@@ -163,12 +221,23 @@ export class Driver {
     return Buffer.concat(parts.filter((size) => size > 0).map((size) => this.#part(size)));
   }
 
-  #part(size: number): Uint8Array {
+  #part(size: number, kind = 1 + this.#below(4), secret = this.#below(2)): Uint8Array {
     const part = Buffer.from(this.#bytes(8 + size));
-    part[0] = 1 + this.#below(4);
-    part[1] = this.#below(2);
+    part[0] = kind;
+    part[1] = secret;
     part.writeUInt16LE(size, 2);
     return part;
+  }
+
+  #generate(): Fields {
+    return [
+      this.#token(),
+      [Key.Label, this.#label()],
+      [Key.Usage, this.#chance(90) ? this.#oneOf([1, 2, 3, 4, 6]) : this.#below(10)],
+      [Key.Tier, 1 + this.#below(2)],
+      [Key.Policy, this.#chance(90) ? 2 * this.#below(3) : this.#below(7)],
+      [Key.Class, this.#chance(25) ? this.#below(this.#model.classes.length + 1) : undefined],
+    ];
   }
 
   #bytes(length: number): Uint8Array {

@@ -1,7 +1,7 @@
-/** One record of the model: its parts, whether a find request means it, and how it is told. SPEC.md §6, §9. */
+/** One record of the model: its parts, whether a find request means it, and how it is told. SPEC.md §6, §9, §12. */
 import { Custody } from "../../firmware/defs/custody.js";
 import {
-  Origin,
+  type Origin,
   PART_HEADER,
   PART_OFF_ALGORITHM,
   PART_OFF_LENGTH,
@@ -9,7 +9,6 @@ import {
   PARTS_MAX,
   PartKind,
   POLICY_EXPORTABLE,
-  POLICY_PRESENCE_MASK,
 } from "../../firmware/defs/record.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Key } from "../../firmware/defs/wire.js";
@@ -21,6 +20,8 @@ export interface Part {
   secret: boolean;
   length: number;
   algorithm: number;
+  /** The part as it stands in the body, header included. */
+  bytes: Uint8Array;
 }
 
 /** @returns the parts of a well-formed body, undefined for any other */
@@ -32,9 +33,10 @@ export function readParts(body: Uint8Array): Part[] | undefined {
     const [kind, flags] = [view.readUInt8(at), view.readUInt8(at + 1)];
     const length = view.readUInt16LE(at + PART_OFF_LENGTH);
     const algorithm = view.readInt32LE(at + PART_OFF_ALGORITHM);
+    const from = at;
     at += PART_HEADER + length;
     if (PartKind[kind] === undefined || flags > PART_SECRET || length === 0 || at > body.length) return undefined;
-    parts.push({ kind, secret: flags === PART_SECRET, length, algorithm });
+    parts.push({ kind, secret: flags === PART_SECRET, length, algorithm, bytes: body.subarray(from, at) });
   }
   return parts.length >= 1 && parts.length <= PARTS_MAX ? parts : undefined;
 }
@@ -45,6 +47,7 @@ export interface Record {
   usage: number;
   tier: number;
   policy: number;
+  origin: Origin;
   epoch: number;
   slotClass: number;
   body: Uint8Array;
@@ -66,7 +69,7 @@ export function findsAll(record: Record, asked: Message): boolean {
     Buffer.from(record.label).subarray(0, Buffer.byteLength(prefix)).equals(Buffer.from(prefix)) &&
     is(Key.Usage, record.usage) &&
     is(Key.Tier, record.tier) &&
-    is(Key.Origin, Origin.Imported) &&
+    is(Key.Origin, record.origin) &&
     record.epoch >= bound(Key.EpochMin, 0) &&
     record.epoch <= bound(Key.EpochMax, Number.POSITIVE_INFINITY)
   );
@@ -85,7 +88,7 @@ function attributes(record: Record): [Key, number | string | Uint8Array | undefi
     [Key.Tier, record.tier],
     [Key.Policy, record.policy],
     [Key.Epoch, record.epoch],
-    [Key.Origin, Origin.Imported],
+    [Key.Origin, record.origin],
     [Key.Class, record.slotClass],
     [Key.Length, record.body.length],
     [Key.Sequence, record.sequence],
@@ -94,9 +97,8 @@ function attributes(record: Record): [Key, number | string | Uint8Array | undefi
   ];
 }
 
-/** As get tells it. @throws Refusal when the policy forbids */
+/** As get tells it; a touch that it asks for was given. @throws Refusal when the policy forbids */
 export function get(record: Record): Fields {
-  if ((record.policy & POLICY_PRESENCE_MASK) !== 0) throw new Refusal(Status.PresenceRequired);
   const secret = record.parts.some((part) => part.secret);
   if (secret && (record.policy & POLICY_EXPORTABLE) === 0) throw new Refusal(Status.NotExportable);
   return [...entry(record), [Key.Body, record.body]] as Fields;
@@ -113,4 +115,25 @@ export function show(record: Record): Fields {
     ]),
   );
   return [...attributes(record), [Key.Parts, parts]];
+}
+
+/** Kinds of parts that hold keys. */
+const KEYS = [PartKind.Signing, PartKind.Agreement] as number[];
+
+/** Whether replace with keep may be given these parts. */
+export function isPlain(given: readonly Part[]): boolean {
+  return !given.some((part) => part.secret || KEYS.includes(part.kind));
+}
+
+/** The key parts of a record, one behind the other. */
+export function keysOf(record: Record): Uint8Array {
+  return Buffer.concat(record.parts.filter((part) => KEYS.includes(part.kind)).map((part) => part.bytes));
+}
+
+/** As public tells it: without what the model cannot know, which is how to make a public key. */
+export function publicParts(record: Record): Fields {
+  const open = record.parts.filter((part) => !part.secret);
+  const computed = record.parts.some((part) => part.secret && KEYS.includes(part.kind));
+  const body: [Key, Uint8Array][] = computed ? [] : [[Key.Body, Buffer.concat(open.map((part) => part.bytes))]];
+  return [...entry(record), ...body] as Fields;
 }

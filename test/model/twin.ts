@@ -30,6 +30,8 @@ export class Divergence extends Error {
 }
 
 const hex = (bytes: Value | undefined): string => Buffer.from(bytes as Uint8Array).toString("hex");
+/** Commands whose answer names a version of a record. */
+const WRITES = new Set([Command.Put, Command.Generate, Command.Replace, Command.Relabel, Command.Policy]);
 const FULL = new Set([Status.StoreFull, Status.ClassFull]);
 
 export class Twin implements Target {
@@ -51,6 +53,13 @@ export class Twin implements Target {
     this.store.boot();
   }
 
+  admit(operator: string, key: Uint8Array): Status {
+    const [model, store] = [this.model.admit(operator, key), this.store.admit(operator, key)];
+    const what = `a session of ${operator}: the model answers ${Status[model]}, the store ${Status[store]}`;
+    if (model !== store) throw new Divergence("DifferentStatus", what);
+    return model;
+  }
+
   close(): void {
     this.model.close();
     this.store.close();
@@ -68,8 +77,7 @@ export class Twin implements Target {
       asked.map(([key, value]) => [key, key === Key.Handle ? this.#translate(value) : value] as const),
     );
     this.#compareStatus(command, model, store);
-    if (command === Command.Put || command === Command.Replace || command === Command.Relabel)
-      this.#learn(model, store);
+    if (model.has(Key.Sequence) && WRITES.has(command)) this.#learn(model, store);
     this.#compare(Command[command] ?? `command ${command}`, model, store);
     return model;
   }
@@ -116,8 +124,9 @@ export class Twin implements Target {
         this.#same("DifferentValue", place, this.#sequences.get(mine as number), theirs);
       else if (key === Key.Entries) this.#compareEntries(where, mine as Message[], theirs as Message[]);
       else if (key === Key.Residue) this.#compareResidue(theirs as Uint8Array[]);
+      else if (key === Key.Operators) this.#compareItems(place, byId(mine), byId(theirs));
       else if (Array.isArray(mine)) this.#compareItems(place, mine as Message[], theirs as Message[]);
-      else if (key === Key.Body) this.#same("DifferentBody", place, hex(mine), hex(theirs));
+      else if (key === Key.Body) this.#sameBody(place, mine as Uint8Array, theirs as Uint8Array);
       else if (mine instanceof Uint8Array) this.#same("DifferentValue", place, hex(mine), hex(theirs));
       else this.#same(isCapacity(key) ? "DifferentCapacity" : "DifferentValue", place, mine, theirs);
     }
@@ -125,6 +134,13 @@ export class Twin implements Target {
 
   #same(kind: DivergenceKind, what: string, mine: unknown, theirs: unknown): void {
     if (mine !== theirs) throw new Divergence(kind, `${what}: the model has ${mine}, the store ${theirs}`);
+  }
+
+  #sameBody(what: string, mine: Uint8Array, theirs: Uint8Array): void {
+    if (Buffer.compare(mine, theirs) === 0) return;
+    const first = mine.findIndex((byte, i) => byte !== theirs[i]);
+    const told = `the store has ${theirs.length} bytes, the model ${mine.length}; the first other one is number ${first}`;
+    throw new Divergence("DifferentBody", `${what}: ${told}`);
   }
 
   #compareEntries(where: string, model: Message[], store: Message[]): void {
@@ -154,6 +170,12 @@ export class Twin implements Target {
     for (const handle of told) if (!possible.has(handle)) throw new Divergence("UnknownResidue", handle);
     for (const [theirs, mine] of possible) if (!told.has(theirs!)) this.model.residue.delete(mine);
   }
+}
+
+/** Operators stand in the order of their places, which are the store's choice. */
+function byId(operators: Value): Message[] {
+  const id = (one: Message): string => `${one.get(Key.Operator)} ${one.get(Key.Pending)}`;
+  return [...(operators as Message[])].sort((a, b) => (id(a) < id(b) ? -1 : 1));
 }
 
 function isCapacity(key: number): boolean {

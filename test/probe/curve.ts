@@ -1,4 +1,4 @@
-/** X25519, Ed25519 and SHA-512, which nothing in the core uses yet, for tests: build/curve.wasm, see probe.ts. With the core's own three
+/** X25519, Ed25519 and SHA-512 for tests and bench: build/curve.wasm, see probe.ts. With the core's own three
  *  exports, so that the module can stand in the firmware in the place of core.wasm: one received byte is one operation. */
 import { publicKey, sign, verify } from "../../firmware/crypto/ed25519";
 import { begin, end, update } from "../../firmware/crypto/sha512";

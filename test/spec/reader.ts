@@ -18,6 +18,9 @@ export function keysOf(root: Uint8Array) {
     header: derive("mbs 2026 header mac", root),
     journal: derive("mbs 2026 journal", root),
     handle: derive("mbs 2026 handle", root),
+    operator: derive("mbs 2026 operator", root),
+    refusals: derive("mbs 2026 refusals", root),
+    identity: derive("mbs 2026 identity", root),
   };
 }
 export type Keys = ReturnType<typeof keysOf>;
@@ -47,6 +50,8 @@ export function newestRecord(data: Uint8Array, keys: Keys) {
   return {
     sequence: sequence(newest),
     live: newest.subarray(16, 48),
+    operators: newest.subarray(144, 147),
+    pending: newest.subarray(153, 156),
     digest: newest.subarray(156, 172),
     settled: records.length,
   };
@@ -92,6 +97,31 @@ export function handleOf(keys: Keys, created: number, instance: Uint8Array): Uin
   return keyed(keys.handle, input, 16);
 }
 
+/** §11: one operator place that is in use. @throws when its tag does not hold */
+function openOperator(place: Uint8Array, number: number, keys: Keys) {
+  const tag = place.subarray(48, 64);
+  const stream = keyed(keys.operator, tag, 32);
+  const key = place.subarray(16, 48).map((byte, i) => byte ^ stream[i]!);
+  if (!same(keyed(keys.operator, Buffer.concat([place.subarray(0, 16), key]), 16), tag))
+    throw new Error("operator tag");
+  if (place[5] !== number) throw new Error("operator place");
+  const id = Buffer.from(place.subarray(6, 16)).toString("ascii").replace(/\0+$/, "");
+  return { id, role: place[4]!, key };
+}
+
+/** §11: refused handshakes, all and by operator place; zeros when no place verifies. */
+export function readRefusals(data: Uint8Array, keys: Keys) {
+  const places = Array.from({ length: 4 }, (_, n) => Buffer.from(data.subarray(6144 + 64 * n, 6144 + 64 * (n + 1))))
+    .filter((place) => same(keyed(keys.refusals, place.subarray(0, 48), 16), place.subarray(48, 64)))
+    .sort((a, b) => b.readUInt32LE(0) - a.readUInt32LE(0));
+  const newest = places[0] ?? Buffer.alloc(64);
+  return {
+    sequence: newest.readUInt32LE(0),
+    total: newest.readUInt32LE(4),
+    counts: Array.from({ length: 20 }, (_, i) => newest.readUInt16LE(8 + 2 * i)),
+  };
+}
+
 /** Everything that a device's flash holds, read by the document. @throws when anything does not verify */
 export function readMedium(slots: Uint8Array, data: Uint8Array) {
   const custody = readCustody(data.subarray(0, 128));
@@ -115,5 +145,12 @@ export function readMedium(slots: Uint8Array, data: Uint8Array) {
     }
   }
   if (!same(keyed(custody.keys.header, leaves, 16), record.digest)) throw new Error("set digest");
-  return { ...custody, ...record, records };
+  const operators = Array.from({ length: 20 }, (_, n) => n)
+    .filter((n) => bit(record.operators, n))
+    .map((n) => ({
+      ...openOperator(data.subarray(256 + 64 * n, 256 + 64 * (n + 1)), n, custody.keys),
+      place: n,
+      pending: bit(record.pending, n),
+    }));
+  return { ...custody, ...record, records, operators, refusals: readRefusals(data, custody.keys) };
 }

@@ -3,12 +3,28 @@
 import { describe, expect, it } from "vitest";
 import { Key } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets, repeat } from "../targets.js";
-import { body, get, handle, hex, info, list, put, QUICK, ready, replace, says, transplant, unchanged } from "./help.js";
+import {
+  body,
+  get,
+  handle,
+  hex,
+  info,
+  list,
+  provisioned,
+  put,
+  QUICK,
+  ready,
+  replace,
+  says,
+  transplant,
+  unchanged,
+} from "./help.js";
 
 const RECORDS = 247;
 const RECORD = 3900;
 describe.each(deviceTargets)("the whole medium of $name", (kind) => {
-  it(`holds ${RECORDS} records of ${RECORD} bytes, all equal after a power cycle`, () => {
+  const every = kind.slow ? 5 : 1; // an answer is sealed, and takes a slow device a while
+  it(`holds ${RECORDS} records of ${RECORD} bytes, equal after a power cycle; looks at 1 in ${every}`, () => {
     const filler = ready(kind.slow ? QUICK : kind);
     const content = new Map<string, Uint8Array>();
     const fill = (target: Bench, upTo: number): void => {
@@ -32,7 +48,7 @@ describe.each(deviceTargets)("the whole medium of $name", (kind) => {
     target.boot();
     expect(list(target)).toHaveLength(RECORDS);
     expect(info(target).get(Key.Corrupt)).toBe(0);
-    for (const [made, bytes] of content) {
+    for (const [made, bytes] of [...content].filter((_, i) => i % every === 0)) {
       expect(Buffer.compare(get(target, Buffer.from(made, "hex")).get(Key.Body) as Uint8Array, bytes), repeat).toBe(0);
     }
     target.close();
@@ -41,7 +57,9 @@ describe.each(deviceTargets)("the whole medium of $name", (kind) => {
 
 describe("engines", () => {
   it("give the same bytes for the same random numbers: answers and both media", () => {
-    const engines = deviceTargets.filter((kind) => !kind.slow).map((kind) => ready(kind, [{ units: 64, blocks: 3 }]));
+    const engines = deviceTargets
+      .filter((kind) => !kind.slow)
+      .map((kind) => provisioned(kind, [{ units: 64, blocks: 3 }]));
     const by = (i: number) => Buffer.alloc(16, i);
     for (const target of engines) {
       for (let i = 0; i < 20; i++) {

@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { CUSTODY_OFF_ROOT, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { CUSTODY_OFFSET, CUSTODY_SIZE, DATA_SIZE, JOURNAL_OFFSET, JOURNAL_SIZE } from "../../firmware/defs/medium.js";
+import { Role } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets, type Target } from "../targets.js";
 import { changeData, flip, setVersion } from "./damage.js";
@@ -60,6 +61,12 @@ describe.each(deviceTargets)("custody on $name", (kind) => {
       () => target.ask(Command.Find),
       () => target.ask(Command.Accept),
       () => target.ask(Command.Epoch, [[Key.Epoch, 1]]),
+      () => help.setPolicy(target, made, 0),
+      () => help.generate(target),
+      () => help.publicParts(target, made),
+      () => help.addOperator(target, "new", Role.Admin, help.ADMIN_KEY),
+      () => help.removeOperator(target, help.ADMIN),
+      () => target.ask(Command.OperatorList),
     ]) {
       expect(says(ask())).toBe(status);
     }

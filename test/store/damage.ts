@@ -35,6 +35,9 @@ const CONTEXTS = [
   "mbs 2026 header mac",
   "mbs 2026 journal",
   "mbs 2026 handle",
+  "mbs 2026 operator",
+  "mbs 2026 refusals",
+  "mbs 2026 identity",
 ];
 
 export const derived = (root: Uint8Array, context: string): Uint8Array =>

@@ -1,5 +1,6 @@
 /** A medium that is not the one the journal vouches for: the store mounts, shows what it has, opens nothing, and waits for accept. */
 import { describe, expect, it } from "vitest";
+import { Role } from "../../firmware/defs/session.js";
 import { HEADER_OFF_EPOCH, HEADER_OFF_MAC, HEADER_SIZE } from "../../firmware/defs/slot.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets } from "../targets.js";
@@ -60,6 +61,15 @@ describe.each(deviceTargets)("a degraded store on $name", (kind) => {
         () => relabel(target, made[0]!),
         () => evict(target, made[0]!, true),
         () => target.ask(Command.Epoch, [[Key.Epoch, 9]]),
+        () => help.setPolicy(target, made[0]!, 0),
+        () => help.generate(target),
+        () => help.publicParts(target, made[0]!),
+        () => help.sign(target, made[0]!),
+        () => help.agree(target, made[0]!),
+        () => help.addOperator(target, "new", Role.User, help.ADMIN_KEY),
+        () => help.rotateOperator(target, help.ADMIN, help.randomBytes(32)),
+        () => help.setRole(target, help.ADMIN, Role.User),
+        () => help.removeOperator(target, help.ADMIN),
       ]) {
         expect(says(ask())).toBe("Degraded");
       }

@@ -1,7 +1,8 @@
-/** Short words for tests of the store: provisioned targets, records, answers in a readable form, and a look at the medium. */
+/** Short words for tests of the store: provisioned targets, records, operators, answers in a readable form, and a look at the medium. */
 import type { Nor } from "../../board/virtual/nor.js";
 import { seeded } from "../../board/virtual/prng.js";
 import { PART_HEADER, PART_SECRET, PartKind, Tier, Usage } from "../../firmware/defs/record.js";
+import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { type Message, message, type Value } from "../../host/client/message.js";
@@ -38,17 +39,32 @@ export function geometry(classes: readonly SlotClass[]): Message[] {
   );
 }
 
+/** The admin of every store that `provisioned` and `ready` make, with a used key. */
+export const ADMIN = "admin";
+export const ADMIN_KEY: Uint8Array = Uint8Array.from({ length: 32 }, (_, i) => (37 * i + 11) & 0xff);
+
 /** A new target with these classes, ready, in the power-up that provisioned it. */
 export function provisioned<T extends Target>(kind: Kind<T>, classes: readonly SlotClass[] = WHOLE): T {
   const target = kind.make();
   begin(target, classes);
-  target.ask(Command.ProvisionFinish);
+  addAdmin(target);
+  const status = target.ask(Command.ProvisionFinish).get(Key.Command) as number;
+  if (status !== Status.Ok) throw new Error(`ProvisionFinish answers ${Status[status]}`);
   return target;
 }
 
-/** A new target with these classes, ready. A slow device gets the medium that the same core provisioned in V8. */
+/** Adds the admin that ProvisionFinish asks for. */
+export function addAdmin(target: Target): void {
+  const added = addOperator(target, ADMIN, Role.Admin, ADMIN_KEY);
+  if (says(added) !== "Ok") throw new Error(`OperatorAdd answers ${says(added)}`);
+  const admitted = target.admit(ADMIN, ADMIN_KEY);
+  if (admitted !== Status.Ok) throw new Error(`the admin's session: ${Status[admitted]}`);
+}
+
+/** A new target with these classes, ready. All but the quickest get the medium that the same core provisioned in V8: provisioning
+ *  needs a handshake. */
 export function ready<T extends Target>(kind: Kind<T>, classes: readonly SlotClass[] = WHOLE): T {
-  if (!kind.slow) return provisioned(kind, classes);
+  if (kind.share === 1) return provisioned(kind, classes);
   const target = kind.make();
   if (!(target instanceof Bench)) throw new Error("a slow target is a device");
   transplant(template(classes), target.device);
@@ -115,12 +131,78 @@ export function put(target: Target, fields: Put = {}): Message {
   ]);
 }
 
-export function replace(target: Target, handle: Uint8Array, content = body(), by = token()): Message {
+/** @param keep the record's keys; left out when undefined */
+export function replace(target: Target, handle: Uint8Array, content = body(), by = token(), keep?: boolean): Message {
   return target.ask(Command.Replace, [
     [Key.Handle, handle],
     [Key.Token, by],
     [Key.Body, content],
+    [Key.Keep, keep],
   ]);
+}
+
+export function setPolicy(target: Target, handle: Uint8Array, policy: number, by = token()): Message {
+  return target.ask(Command.Policy, [
+    [Key.Handle, handle],
+    [Key.Token, by],
+    [Key.Policy, policy],
+  ]);
+}
+
+/** Fields of a put but for the body, which is a key that the device makes. */
+export function generate(target: Target, fields: Omit<Put, "body"> = {}): Message {
+  return target.ask(Command.Generate, [
+    [Key.Token, fields.token ?? token()],
+    [Key.Label, fields.label],
+    [Key.Usage, fields.usage ?? Usage.Raw],
+    [Key.Tier, fields.tier ?? Tier.Private],
+    [Key.Policy, fields.policy ?? 0],
+    [Key.Class, fields.slotClass],
+  ]);
+}
+
+export function sign(target: Target, handle: Uint8Array, data: Uint8Array = Buffer.from("signed"), namespace?: string) {
+  return target.ask(Command.Sign, [
+    [Key.Handle, handle],
+    [Key.Data, data],
+    [Key.Namespace, namespace],
+  ]);
+}
+/** The base point as the other side's public key, unless another one is given. */
+export function agree(target: Target, handle: Uint8Array, other: Uint8Array = Buffer.alloc(32).fill(9, 0, 1)): Message {
+  return target.ask(Command.Agree, [
+    [Key.Handle, handle],
+    [Key.Public, other],
+  ]);
+}
+
+export function addOperator(target: Target, id: string, role: Role, key: Uint8Array): Message {
+  return target.ask(Command.OperatorAdd, [
+    [Key.Role, role],
+    [Key.Operator, id],
+    [Key.Secret, key],
+  ]);
+}
+export function rotateOperator(target: Target, id: string, key: Uint8Array): Message {
+  return target.ask(Command.OperatorRotate, [
+    [Key.Operator, id],
+    [Key.Secret, key],
+  ]);
+}
+export function setRole(target: Target, id: string, role: Role): Message {
+  return target.ask(Command.OperatorRole, [
+    [Key.Role, role],
+    [Key.Operator, id],
+  ]);
+}
+export const removeOperator = (target: Target, id: string): Message =>
+  target.ask(Command.OperatorRemove, [[Key.Operator, id]]);
+/** Keys of operators as "id role", with "pending" behind those that were not used. */
+export function operators(target: Target): string[] {
+  const list = target.ask(Command.OperatorList).get(Key.Operators) as Message[];
+  const told = (one: Message): string =>
+    `${one.get(Key.Operator)} ${Role[one.get(Key.Role) as Role]}${one.get(Key.Pending) ? " pending" : ""}`;
+  return list.map(told).sort();
 }
 
 export function relabel(target: Target, handle: Uint8Array, label?: string, by = token()): Message {
@@ -132,6 +214,8 @@ export function relabel(target: Target, handle: Uint8Array, label?: string, by =
 }
 
 export const get = (target: Target, handle: Uint8Array): Message => target.ask(Command.Get, [[Key.Handle, handle]]);
+export const publicParts = (target: Target, handle: Uint8Array): Message =>
+  target.ask(Command.Public, [[Key.Handle, handle]]);
 export const show = (target: Target, handle: Uint8Array): Message => target.ask(Command.Show, [[Key.Handle, handle]]);
 export const find = (target: Target, fields: [Key, Value][]): Message[] =>
   target.ask(Command.Find, fields).get(Key.Entries) as Message[];

@@ -4,13 +4,14 @@ import { describe, expect, it } from "vitest";
 import { JOURNAL_PLACES } from "../../firmware/defs/journal.js";
 import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { DATA_CYCLES, SLOT_CYCLES } from "../../firmware/defs/medium.js";
+import { Role } from "../../firmware/defs/session.js";
 import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Key, State } from "../../firmware/defs/wire.js";
 import { readInfo } from "../../host/client/answers.js";
 import { Fields, type Message } from "../../host/client/message.js";
 import { CORE } from "../device/engine.js";
 import { deviceTargets, type Target, targets } from "../targets.js";
-import { begin, evict, handle, hex, info, put, ready, replace } from "./help.js";
+import { ADMIN, ADMIN_KEY, addAdmin, begin, evict, handle, hex, info, put, ready, replace } from "./help.js";
 
 const CLASSES = [
   { units: 64, blocks: 2 },
@@ -62,13 +63,18 @@ describe.each(deviceTargets)("info on $name", (kind) => {
       Key.UniqueId,
       Key.TrapCode,
       Key.Board,
+      Key.Role,
+      Key.Refusals,
     ]);
     begin(target, CLASSES);
+    addAdmin(target);
+    target.talk.handshake(ADMIN, ADMIN_KEY);
     const answer = info(target);
     answer.delete(Key.Command);
     const fields = new Fields(answer, "info");
-    expect(readInfo(fields).board).toBe(1);
+    const { board, role, operator } = readInfo(fields);
     fields.end();
+    expect([board, role, operator]).toEqual([1, Role.Admin, ADMIN]);
     target.close();
   });
 

@@ -1,7 +1,7 @@
 /** Messages that no client sends: every one is answered Malformed (or UnknownCommand), changes no byte of the medium, and the
  *  device still answers. SPEC.md §9; forms of RFC 8949 §3 and §4.2. */
 import { afterAll, describe, expect, it } from "vitest";
-import { MESSAGE_MAX } from "../../firmware/defs/link.js";
+import { INNER_MAX } from "../../firmware/defs/link.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets, repeat } from "../targets.js";
 import { body, get, handle, hex, put, randomBytes, ready, SMALL, says, state, token, unchanged } from "./help.js";
@@ -15,7 +15,13 @@ const evict = request(Command.Evict, [Key.Handle, bytes(HANDLE)], [Key.Destroy, 
 const oneClass = map([Key.SlotUnits, uint(32)], [Key.Blocks, uint(32)]);
 const provision = (classes: Bytes): Bytes =>
   request(Command.ProvisionBegin, [Key.Manifest, bytes(randomBytes(16))], [Key.Classes, classes]);
-const hello = (...pairs: [Key, Bytes][]): Bytes => request(Command.Hello, ...pairs);
+const info = (...pairs: [Key, Bytes][]): Bytes => request(Command.Info, ...pairs);
+const ID = text(join([0x61]));
+const operator = (role: Bytes, id: Bytes, secret: Bytes): Bytes =>
+  request(Command.OperatorAdd, [Key.Role, role], [Key.Operator, id], [Key.Secret, secret]);
+
+const agree = (...pairs: [Key, Bytes][]): Bytes =>
+  request(Command.Agree, [Key.Handle, bytes(HANDLE)], [Key.Public, bytes(randomBytes(32))], ...pairs);
 
 const CASES: Record<string, [string, Bytes][]> = {
   "is no map": [
@@ -27,7 +33,7 @@ const CASES: Record<string, [string, Bytes][]> = {
     ["a break", join([0xff])],
     ["an empty map", map()],
     ["zeros", new Uint8Array(64)],
-    ["noise of the largest size", randomBytes(MESSAGE_MAX).fill(0xff, 0, 1)],
+    ["noise of the largest size", randomBytes(INNER_MAX).fill(0xff, 0, 1)],
   ],
   "is not in shortest form": [
     ["a map head of two bytes", join(head(5, 1, 1), uint(0), uint(1))],
@@ -65,36 +71,79 @@ const CASES: Record<string, [string, Bytes][]> = {
     ["a 64-bit command", map([Key.Command, head(0, 2 ** 32 + 1, 8)])],
     ["a bignum", request(Command.Epoch, [Key.Epoch, join([0xc2], bytes(join([1])))])],
     ["a tagged handle", request(Command.Get, [Key.Handle, join([0xd8, 0x40], bytes(HANDLE))])],
-    ["a tagged message", join([0xd9, 0xd9, 0xf7], hello())],
+    ["a tagged message", join([0xd9, 0xd9, 0xf7], info())],
     ["a map for an array of classes", provision(oneClass)],
     ["a number for a class", provision(array(uint(1)))],
     ["a text key", join(head(5, 2), uint(0), uint(1), text(join([0x61])), uint(1))],
     ["a negative key", join(head(5, 2), uint(0), uint(1), head(1, 0), uint(1))],
     ["a reserved length", join([0xa1, 0x00, 0x1c])],
     ["a command of another type", join(head(5, 1), uint(0), bytes(join([1])))],
+    ["bytes for an operator", operator(uint(4), bytes(join([0x61])), bytes(randomBytes(32)))],
+    ["a text for a role", operator(ID, ID, bytes(randomBytes(32)))],
+    ["a text for a secret", operator(uint(4), ID, text(new Uint8Array(32).fill(0x61)))],
+    ["a number for data to sign", request(Command.Sign, [Key.Handle, bytes(HANDLE)], [Key.Data, uint(1)])],
+    [
+      "bytes for a namespace",
+      request(Command.Sign, [Key.Handle, bytes(HANDLE)], [Key.Data, bytes(HANDLE)], [Key.Namespace, bytes(HANDLE)]),
+    ],
+    ["a text for a challenge", request(Command.Attest, [Key.Challenge, text(new Uint8Array(32).fill(0x61))])],
+    [
+      "a number for keep",
+      request(
+        Command.Replace,
+        [Key.Handle, bytes(HANDLE)],
+        [Key.Token, bytes(HANDLE)],
+        [Key.Body, bytes(body(20))],
+        [Key.Keep, uint(1)],
+      ),
+    ],
   ],
   "has other keys than its command": [
     ["no command", map([Key.Handle, bytes(HANDLE)])],
     ["no command, with the keys of a get", join(head(5, 1), uint(Key.Handle), bytes(HANDLE))],
     ["the command last", join(head(5, 2), uint(Key.Handle), bytes(HANDLE), uint(0), uint(Command.Get))],
-    ["one too many", hello([Key.Handle, bytes(HANDLE)])],
+    ["one too many", info([Key.Handle, bytes(HANDLE)])],
     ["one missing", request(Command.Evict, [Key.Handle, bytes(HANDLE)])],
-    ["a key of answers", hello([Key.State, uint(2)])],
-    ["an unknown key", hello([54 as Key, uint(2)])],
-    ["key 64, whose bit would be that of the command", hello([64 as Key, uint(2)])],
+    ["a key of answers", info([Key.State, uint(2)])],
+    ["an unknown key", info([71 as Key, uint(2)])],
+    ["key 64, whose bit would be that of the command", info([64 as Key, uint(2)])],
     ["key 65, whose bit would be that of the handle", request(Command.Get, [65 as Key, bytes(HANDLE)])],
-    ["key 2^16", hello([0x10000 as Key, uint(2)])],
-    ["key 2^32 − 1", hello([0xffffffff as Key, uint(2)])],
+    ["key 2^16", info([0x10000 as Key, uint(2)])],
+    ["key 2^32 − 1", info([0xffffffff as Key, uint(2)])],
     ["keys out of order", request(Command.Evict, [Key.Destroy, TRUE], [Key.Handle, bytes(HANDLE)])],
     ["a key twice", request(Command.Get, [Key.Handle, bytes(HANDLE)], [Key.Handle, bytes(HANDLE)])],
     ["the command twice", join(head(5, 2), uint(0), uint(1), uint(0), uint(1))],
     ["an entry's class in a find", request(Command.Find, [Key.Class, uint(0)])],
+    [
+      "a role in a rotation",
+      request(Command.OperatorRotate, [Key.Role, uint(4)], [Key.Operator, ID], [Key.Secret, bytes(randomBytes(32))]),
+    ],
+    ["a salt without a context", agree([Key.Salt, bytes(HANDLE)])],
+    ["a context without a salt", agree([Key.Context, bytes(HANDLE)])],
+    ["something wrapped without salt and context", agree([Key.Wrapped, bytes(randomBytes(40))])],
+    [
+      "a body in a generate",
+      request(
+        Command.Generate,
+        [Key.Token, bytes(HANDLE)],
+        [Key.Usage, uint(1)],
+        [Key.Tier, uint(1)],
+        [Key.Policy, uint(0)],
+        [Key.Body, bytes(body(20))],
+      ),
+    ],
   ],
   "has a wrong length": [
     ["a handle of 15 bytes", request(Command.Get, [Key.Handle, bytes(HANDLE.subarray(1))])],
     ["a handle of 17 bytes", request(Command.Get, [Key.Handle, bytes(randomBytes(17))])],
     ["an empty handle", request(Command.Get, [Key.Handle, bytes(join())])],
     ["a token of 8 bytes", rawPut({ token: randomBytes(8) })],
+    ["a secret of 31 bytes", operator(uint(4), ID, bytes(randomBytes(31)))],
+    ["a secret of 33 bytes", operator(uint(4), ID, bytes(randomBytes(33)))],
+    [
+      "a public key of 31 bytes",
+      request(Command.Agree, [Key.Handle, bytes(HANDLE)], [Key.Public, bytes(randomBytes(31))]),
+    ],
     ["a byte behind the message", join(get16, [0])],
     ["another message behind the message", join(get16, get16)],
     ["fewer pairs than its head says", join(head(5, 3), uint(0), uint(1))],
@@ -151,7 +200,7 @@ describe.each(deviceTargets)("a message on $name that", (kind) => {
   });
 
   it("names an unknown command is UnknownCommand, whatever follows; command 0 is Malformed", () => {
-    for (const command of [16, 23, 24, 255, 256, 0x10000, 0x7fffffff, 0xffffffff]) {
+    for (const command of [29, 31, 32, 64, 255, 256, 0x10000, 0x7fffffff, 0xffffffff]) {
       expect(refused(request(command as Command))).toBe("UnknownCommand");
       expect(refused(join(request(command as Command, [Key.Handle, NULL]), [1, 2, 3]))).toBe("UnknownCommand");
     }
@@ -159,7 +208,11 @@ describe.each(deviceTargets)("a message on $name that", (kind) => {
   });
 
   it("is right is not refused: the writer of these tests can also make good ones", () => {
-    expect(raw(target, hello())).toBe("Ok");
+    expect(raw(target, info())).toBe("Ok");
+    expect(raw(target, agree())).toBe("NoSuchHandle");
+    expect(raw(target, operator(uint(4), text(join([0x61, 0x41])), bytes(randomBytes(32))))).toBe(
+      `BadArgument ${Key.Operator}`,
+    );
     expect(raw(target, get16)).toBe("NoSuchHandle");
     expect(raw(target, provision(array(oneClass)))).toBe("AlreadyProvisioned");
     expect(says(get(target, made))).toBe("Ok");

@@ -1,11 +1,16 @@
 /** Provisioning: blank, then under way, then ready. SPEC.md §3, §9. */
 import { describe, expect, it } from "vitest";
+import { Role } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import type { SlotClass } from "../model/geometry.js";
 import { deviceTargets, type Target, targets } from "../targets.js";
 import * as help from "./help.js";
 
 const {
+  ADMIN,
+  ADMIN_KEY,
+  addAdmin,
+  addOperator,
   begin,
   body,
   evict,
@@ -28,12 +33,13 @@ const {
 
 const OTHER = Buffer.alloc(16, 2);
 const finish = (target: Target) => target.ask(Command.ProvisionFinish);
+const KEY = help.randomBytes(32);
 
 describe.each(targets)("a blank $name", (kind) => {
-  it("answers hello and info, and NotProvisioned to everything else", () => {
+  it("answers hello, info, close and reset, and NotProvisioned to everything else", () => {
     const target = kind.make();
     expect(state(target)).toBe(State.Blank);
-    expect(says(info(target))).toBe("Ok");
+    expect([info(target), target.ask(Command.Close), target.ask(Command.Reset)].map(says)).toEqual(["Ok", "Ok", "Ok"]);
     const made = Buffer.alloc(16, 7);
     for (const ask of [
       () => put(target),
@@ -47,6 +53,14 @@ describe.each(targets)("a blank $name", (kind) => {
       () => target.ask(Command.Find),
       () => target.ask(Command.Accept),
       () => target.ask(Command.Epoch, [[Key.Epoch, 1]]),
+      () => help.setPolicy(target, made, 0),
+      () => help.generate(target),
+      () => help.publicParts(target, made),
+      () => addOperator(target, ADMIN, Role.Admin, ADMIN_KEY),
+      () => help.rotateOperator(target, ADMIN, ADMIN_KEY),
+      () => help.setRole(target, ADMIN, Role.User),
+      () => help.removeOperator(target, ADMIN),
+      () => target.ask(Command.OperatorList),
     ]) {
       expect(says(ask())).toBe("NotProvisioned");
     }
@@ -88,7 +102,7 @@ describe.each(targets)("a blank $name", (kind) => {
   ] as [string, SlotClass[]][])("takes %s", (_what, classes) => {
     const target = kind.make();
     expect(says(begin(target, classes))).toBe("Ok");
-    expect(says(finish(target))).toBe("Ok");
+    expect(says(put(target))).toBe("Ok");
     target.close();
   });
 });
@@ -115,10 +129,30 @@ describe.each(targets)("provisioning $name", (kind) => {
     const made = handle(put(target, { body: content }));
     expect(says(relabel(target, made, "early"))).toBe("Ok");
     expect(says(evict(target, handle(put(target))))).toBe("Ok");
+    addAdmin(target);
     expect(finish(target).get(Key.State)).toBe(State.Ready);
     target.boot();
     expect(hex(get(target, made).get(Key.Body))).toBe(hex(content));
     expect([list(target), find(target, [])].map((entries) => entries.length)).toEqual([1, 1]);
+    target.close();
+  });
+
+  it("does not end without an admin whose key was used: NoAdmin, for an auditor, a user and a pending admin too", () => {
+    const target = kind.make();
+    begin(target);
+    const refused = () => expect(unchanged(target, () => says(finish(target)))).toBe("NoAdmin");
+    refused();
+    for (const role of [Role.Auditor, Role.User]) {
+      expect(says(addOperator(target, `role${role}`, role, KEY))).toBe("Ok");
+      target.admit(`role${role}`, KEY);
+      refused();
+    }
+    expect(says(addOperator(target, ADMIN, Role.Admin, ADMIN_KEY))).toBe("Ok");
+    refused();
+    target.boot();
+    refused();
+    target.admit(ADMIN, ADMIN_KEY);
+    expect(finish(target).get(Key.State)).toBe(State.Ready);
     target.close();
   });
 

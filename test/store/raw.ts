@@ -44,9 +44,9 @@ export function rawPut(fields: { label?: Bytes; usage?: Bytes; body?: Bytes; tok
   );
 }
 
-/** Sends bytes as a message. @returns the status by name, with its detail */
+/** Sends bytes as a request in a session with every role. @returns the status by name, with its detail */
 export function raw(target: Bench, message: Bytes): string {
-  const answer = decodeMessage(target.talk.exchange(message));
+  const answer = decodeMessage(target.talk.sealed(message));
   const detail = answer.get(Key.Detail);
   const status = Status[answer.get(Key.Command) as number] ?? "";
   return detail === undefined ? status : `${status} ${detail}`;

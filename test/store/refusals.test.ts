@@ -1,25 +1,14 @@
 /** The order of refusals: of two faults in one request the first in SPEC.md §9 is told. */
 import { afterAll, describe, expect, it } from "vitest";
 import { UNIT } from "../../firmware/defs/medium.js";
-import { PARTS_MAX } from "../../firmware/defs/record.js";
+import { PARTS_MAX, Usage } from "../../firmware/defs/record.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { deviceTargets, targets } from "../targets.js";
-import {
-  begin,
-  body,
-  evict,
-  handle,
-  put,
-  ready,
-  relabel,
-  replace,
-  SMALL,
-  says,
-  token,
-  unchanged,
-  WHOLE,
-} from "./help.js";
+import * as help from "./help.js";
 import { raw, rawPut, uint } from "./raw.js";
+
+const { begin, body, evict, handle, put, ready, relabel, replace, SMALL, says, token, unchanged, WHOLE } = help;
+const { addOperator, generate, removeOperator, rotateOperator, setRole } = help;
 
 const LONG = "x".repeat(49);
 const TOO_LARGE = 63 * UNIT + 1; // for slots of SMALL
@@ -48,6 +37,52 @@ describe.each(targets)("put on $name", (kind) => {
     expect(unchanged(target, () => says(put(target, { token: used })))).toBe("TokenReused");
     expect(unchanged(target, () => says(put(target, { body: body(TOO_LARGE) })))).toMatch(/^TooLarge/);
     expect(unchanged(target, () => says(put(target)))).toBe("StoreFull");
+    target.close();
+  });
+});
+
+describe.each(targets)("generate on $name", (kind) => {
+  it("refuses in the order of put, without a body", () => {
+    const target = kind.make();
+    const asked = { usage: 9, tier: 0, policy: 6 };
+    expect(says(generate(target, { ...asked, label: LONG }))).toBe("BadLabel");
+    expect(says(generate(target, asked))).toBe(`BadArgument ${Key.Usage}`);
+    expect(says(generate(target, { tier: 0, policy: 6 }))).toBe(`BadArgument ${Key.Tier}`);
+    for (const policy of [6, 1, 3]) expect(says(generate(target, { policy }))).toBe(`BadArgument ${Key.Policy}`);
+    expect(says(generate(target))).toBe("NotProvisioned");
+    target.close();
+  });
+
+  it("refuses what holds no key with BadArgument, and makes every other", () => {
+    const target = ready(kind, [{ units: 4, blocks: 4 }]);
+    for (const usage of [Usage.Opaque, Usage.Attest, Usage.Certificate, 8, 256, 257])
+      expect(unchanged(target, () => says(generate(target, { usage })))).toBe(`BadArgument ${Key.Usage}`);
+    for (const usage of [Usage.Raw, Usage.SshSig, Usage.SshUserAuth, Usage.Note, Usage.Agree])
+      expect(says(generate(target, { usage }))).toBe("Ok");
+    expect(unchanged(target, () => says(generate(target, { slotClass: 1 })))).toBe(`BadArgument ${Key.Class}`);
+    target.close();
+  });
+});
+
+describe.each(targets)("operators on $name", (kind) => {
+  const ids = ["", "elevenchars", "Upper", "sp ace", "a/b", "ключ", "a\u0000"];
+
+  it("refuse arguments with BadArgument before they look at the state, role first, then id, then secret", () => {
+    const target = kind.make();
+    const zeros = new Uint8Array(32);
+    for (const role of [0, 3, 5, 8, 15, 256 + 4]) {
+      expect(says(addOperator(target, "", role, zeros))).toBe(`BadArgument ${Key.Role}`);
+      expect(says(setRole(target, "", role))).toBe(`BadArgument ${Key.Role}`);
+    }
+    for (const id of ids) {
+      expect(says(addOperator(target, id, 4, zeros)), id).toBe(`BadArgument ${Key.Operator}`);
+      expect(says(rotateOperator(target, id, zeros)), id).toBe(`BadArgument ${Key.Operator}`);
+      expect(says(setRole(target, id, 4)), id).toBe(`BadArgument ${Key.Operator}`);
+      expect(says(removeOperator(target, id)), id).toBe(`BadArgument ${Key.Operator}`);
+    }
+    expect(says(addOperator(target, "a", 4, zeros))).toBe(`BadArgument ${Key.Secret}`);
+    expect(says(rotateOperator(target, "a", zeros))).toBe(`BadArgument ${Key.Secret}`);
+    expect(says(addOperator(target, "tenletters", 4, help.ADMIN_KEY))).toBe("NotProvisioned");
     target.close();
   });
 });

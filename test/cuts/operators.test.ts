@@ -1,0 +1,156 @@
+/** Power cuts at every flash operation of every change of operators, on the core in V8: before the change or after it, never a key that
+ *  nobody gave, and never without an admin. A factory reset goes on until nothing is left. SPEC.md §11, §12. */
+import { describe, expect, it } from "vitest";
+import { seeded } from "../../board/virtual/prng.js";
+import { PowerCut, tears } from "../../board/virtual/supply.js";
+import { Role } from "../../firmware/defs/session.js";
+import { Status } from "../../firmware/defs/status.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { V8Device } from "../device/v8.js";
+import { keys } from "../store/damage.js";
+import { Bench, repeat, seed } from "../targets.js";
+import { keyOf, scene } from "./changes.js";
+import { type Change, load, putOne, report, type Saved, sweep } from "./sweep.js";
+
+console.log(`power cuts of operators: ${repeat}`);
+const random = seeded(seed);
+const target = new Bench(new V8Device(seed));
+const { device, talk } = target;
+const { store, put, provision, operator, rotate, role, remove, use, finish, reset } = scene(device, random);
+const admin = [operator("admin"), use("admin")];
+const user = [operator("user", Role.User), use("user")];
+
+describe("a cut change of operators is as if it had never begun, or as if it had ended", () => {
+  // name, state, change, journal records that it writes
+  const cases: [string, Saved, Change, number][] = [
+    ["an operator", store(put(20), ...admin, finish), operator("user", Role.User), 1],
+    ["the first operator", store(), operator("admin"), 1],
+    ["a rotated key", store(...admin, ...user, finish), rotate("user", 1), 1],
+    ["the first use of a key", store(...admin, operator("user")), use("user"), 1],
+    ["the first use of a rotated key", store(...admin, ...user, rotate("user", 1)), use("user", 1), 1],
+    ["another role", store(...admin, ...user), role("user", Role.Auditor), 1],
+    ["another role with a rotated key", store(...admin, ...user, rotate("user", 1)), role("user", Role.Auditor), 1],
+    ["the end of an operator", store(...admin, ...user), remove("user"), 1],
+    ["the end of an operator with a rotated key", store(...admin, ...user, rotate("user", 1)), remove("user"), 1],
+  ];
+  it.each(cases)("%s", (name, saved, change, records) => {
+    const counts = sweep(device, saved, change, { random, nested: 23 });
+    report(name, counts);
+    expect(counts.before * counts.after).toBeGreaterThan(0);
+    expect([counts.erases, counts.records]).toEqual([0, records]);
+  });
+});
+
+/** Cuts a change at one operation. @returns whether it was cut */
+function cut(operation: number, change: () => void): boolean {
+  device.supply.arm({ operation, tear: tears.random(random), marginal: true });
+  try {
+    change();
+    return false;
+  } catch (error) {
+    if (!(error instanceof PowerCut)) throw error;
+    return true;
+  } finally {
+    device.supply.disarm();
+  }
+}
+
+/** From the saved state, cut at each operation in turn. */
+function atEach(saved: Saved, change: Change, look: (where: string) => void): void {
+  for (let operation = 0; ; operation++) {
+    load(device, saved);
+    target.boot();
+    if (!cut(operation, () => change(talk))) break;
+    target.boot();
+    look(`cut at operation ${operation}`);
+  }
+}
+
+describe("keys after a cut", () => {
+  const works = (id: string, n: number): boolean => target.admit(id, keyOf(id, n)) === Status.Ok;
+
+  it("of a rotation: the old one or both, and after the new one's use that alone", () => {
+    atEach(store(...admin, ...user), rotate("user", 1), (where) => {
+      expect(works("user", 0), where).toBe(true);
+      if (works("user", 1)) expect(works("user", 0), where).toBe(false);
+      expect(works("admin", 0), where).toBe(true);
+    });
+  });
+
+  it("of a key rotated again: the used one, and one of the two that were given", () => {
+    atEach(store(...admin, ...user, rotate("user", 1)), rotate("user", 2), (where) => {
+      expect(works("user", 0), where).toBe(true);
+      expect(
+        [works("user", 1), works("user", 2)].filter((works) => works),
+        where,
+      ).toHaveLength(1);
+      expect(works("user", 0), where).toBe(false);
+    });
+  });
+
+  it("of a first use: the new one always, the old one no more as soon as the new one was used", () => {
+    atEach(store(...admin, ...user, rotate("user", 1)), use("user", 1), (where) => {
+      expect(works("user", 1), where).toBe(true);
+      expect(works("user", 0), where).toBe(false);
+    });
+  });
+
+  it("of a removal that was told: none", () => {
+    load(device, store(...admin, ...user));
+    target.boot();
+    remove("user")(talk);
+    for (let boot = 0; boot < 3; boot++) {
+      target.boot();
+      expect(works("user", 0)).toBe(false);
+    }
+  });
+});
+
+describe("a factory reset", () => {
+  const saved = store(put(30), put(40), ...admin, ...user, finish);
+
+  it("cut anywhere leaves the store as it was or a blank device, the same at each later boot", () => {
+    const counts = sweep(device, saved, reset, {
+      random,
+      nested: 17,
+      tears: [tears.half, tears.random(random)],
+      cells: ["marginal"],
+    });
+    report("reset", counts);
+    expect(counts.before * counts.after).toBeGreaterThan(0);
+  });
+
+  it("cut again and again ends, erases root and operators, and the device can be provisioned", () => {
+    load(device, saved);
+    const secrets = [...keys(device).map(({ key }) => key), keyOf("admin"), keyOf("user")];
+    for (let round = 0; round < 60; round++) {
+      load(device, saved);
+      target.boot();
+      let interrupted = cut((random() >>> 8) % 90, () => reset(talk));
+      for (let again = 0; again < 3 && interrupted; again++) {
+        interrupted = cut((random() >>> 8) % 90, () => target.boot());
+      }
+      target.boot();
+      const state = talk.ask(Command.Hello).get(Key.State);
+      if (state === State.Ready) continue; // it had not begun
+      expect(state, `round ${round}`).toBe(State.Blank);
+      for (const secret of secrets) expect(device.data.bytes.indexOf(secret.subarray(0, 8))).toBe(-1);
+      provision(talk);
+      expect(talk.ask(Command.OperatorList).get(Key.Operators)).toEqual([]);
+      putOne(talk, random);
+      target.boot();
+      expect(talk.ask(Command.List).get(Key.Entries)).toHaveLength(1);
+    }
+  });
+
+  it("gives the next instance another id", () => {
+    load(device, saved);
+    target.boot();
+    const instance = () => Buffer.from(talk.ask(Command.Hello).get(Key.Instance) as Uint8Array).toString("hex");
+    const before = instance();
+    reset(talk);
+    expect(instance()).toBe("00".repeat(16));
+    provision(talk);
+    expect(instance()).not.toBe(before);
+  });
+});

@@ -1,0 +1,15 @@
+/** The regions of the core's linear memory, by name: firmware/memory.ts, which is AssemblyScript that is also TypeScript but for its
+ *  number types, which are gone at run time. Compiled programs have no such file beside them: there nothing is known. */
+
+const path: string = new URL("../../firmware/memory.ts", import.meta.url).pathname;
+const known: Partial<Record<string, number>> = import.meta.url.includes("/dist/") ? {} : await import(path);
+
+/** Whether regions are known here at all. */
+export const mapped = known.RX !== undefined;
+
+/** Where a region starts, or the size that has this name. @throws when firmware/memory.ts does not say */
+export function region(name: string): number {
+  const offset = known[name];
+  if (offset === undefined) throw new Error(`firmware/memory.ts has no ${name}`);
+  return offset;
+}

@@ -1,0 +1,91 @@
+/** What a handshake leaves in RAM: the session's two keys in their place, and nothing that they were made from. */
+import { createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
+import { afterAll, describe, expect, it } from "vitest";
+import { Command } from "../../firmware/defs/wire.js";
+import { type First, finish } from "../device/handshake.js";
+import { region } from "../device/map.js";
+import type { Session } from "../device/session.js";
+import { randomBytes } from "../store/help.js";
+import { deviceTargets } from "../targets.js";
+import { askIn, first, STAFF, staffed, USER } from "./help.js";
+
+const X25519 = Buffer.from("302a300506032b656e032100", "hex"); // RFC 8410 §4
+
+/** What only the state of a handshake knows. */
+function inside({ state }: First) {
+  return state as unknown as { symmetric: { ck: Buffer; cipher: { k: Buffer } }; e: { privateKey: KeyObject } };
+}
+
+describe.each(deviceTargets)("RAM after a handshake with $name", (kind) => {
+  const target = staffed(kind);
+  const { talk, device } = target;
+  afterAll(() => target.close());
+
+  /** Names of those secrets of which eight bytes stand somewhere in RAM. */
+  const traces = (secrets: Record<string, Uint8Array>): string[] => {
+    const ram = Buffer.from(device.ram());
+    return Object.entries(secrets).flatMap(([name, secret]) =>
+      [0, 8, 16, 24].filter((at) => ram.indexOf(secret.subarray(at, at + 8)) >= 0).map((at) => `${name}[${at}]`),
+    );
+  };
+  const keys = ({ sendKey, receiveKey }: Session) => ({ "host to device": sendKey, "device to host": receiveKey });
+  const operators = Object.fromEntries([...STAFF.values()].map(({ id, key }) => [`key of ${id}`, key]));
+
+  /** A handshake, and what both ends computed in it. */
+  const shaken = () => {
+    const message1 = first(talk, USER);
+    const early = { "key of message 1": Buffer.from(inside(message1).symmetric.cipher.k) };
+    const answer = talk.exchange(message1.bytes);
+    const { session } = finish(message1, answer);
+    const theirs = createPublicKey({
+      key: Buffer.concat([X25519, answer.subarray(1, 33)]),
+      format: "der",
+      type: "spki",
+    });
+    const shared = diffieHellman({ privateKey: inside(message1).e.privateKey, publicKey: theirs });
+    const { ck, cipher } = inside(message1).symmetric;
+    return { session, secrets: { ...early, shared, "chaining key": ck, "key of message 2": Buffer.from(cipher.k) } };
+  };
+
+  it("holds no key of an operator, no shared secret, no chaining or handshake key; the session's own keys it does", () => {
+    const { session, secrets } = shaken();
+    expect(traces({ ...secrets, ...operators })).toEqual([]);
+    expect(traces(keys(session))).toHaveLength(8);
+    expect(askIn(talk, session, Command.Info)).toBe("Ok");
+    expect(traces({ ...secrets, ...operators })).toEqual([]);
+    expect(traces(keys(session))).toHaveLength(8);
+  });
+
+  it("holds the keys of two sessions at the most, and each of them once", () => {
+    const one = shaken();
+    expect(askIn(talk, one.session, Command.Info)).toBe("Ok");
+    const [two, three] = [shaken(), shaken()];
+    expect(traces(keys(two.session))).toEqual([]);
+    for (const { session } of [one, three])
+      for (const key of Object.values(keys(session))) {
+        const ram = Buffer.from(device.ram());
+        const at = ram.indexOf(key);
+        expect(at).toBeGreaterThanOrEqual(0);
+        expect(ram.indexOf(key, at + 1)).toBe(-1);
+      }
+    expect(askIn(talk, three.session, Command.Info)).toBe("Ok");
+    expect(traces({ ...keys(one.session), ...one.secrets, ...three.secrets })).toEqual([]);
+  });
+
+  it("holds nothing of one that was refused: keys, challenge response, half-made state", () => {
+    const wrong = randomBytes(32);
+    const message1 = first(talk, { ...USER, key: wrong });
+    const early = Buffer.from(inside(message1).symmetric.cipher.k);
+    talk.exchange(message1.bytes);
+    expect(traces({ wrong, early, ...operators })).toEqual([]);
+    const state = device.peek(region("NOISE_STATE"), region("NOISE_STATE_SIZE"));
+    expect([...state].every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("holds no operator's key after a start, and after operators were listed", () => {
+    target.ask(Command.OperatorList);
+    expect(traces(operators)).toEqual([]);
+    target.boot();
+    expect(traces(operators)).toEqual([]);
+  });
+});
