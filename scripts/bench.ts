@@ -6,12 +6,14 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildProbe } from "../test/probe/build.js";
-import { type CryptoCost, measureCrypto, withModule } from "./bench/crypto.js";
-import { type CurveCost, measureCurves } from "./bench/curve.js";
-import { CAPACITY, measureStore, SIZES, type StoreResults } from "./bench/store.js";
-import { type Target, targets } from "./bench/targets.js";
+import { measureCrypto, withModule } from "./bench/crypto.js";
+import { measureCurves } from "./bench/curve.js";
+import { CAPACITY } from "./bench/host.js";
+import { measureSessions } from "./bench/session.js";
+import { measureStore, SIZES } from "./bench/store.js";
+import { type Costs, type Target, targets } from "./bench/targets.js";
 
-const SCHEMA_VERSION = 1;
+const SCHEMA_VERSION = 2;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const RESULTS = "bench/results/latest.json";
 
@@ -38,19 +40,24 @@ const number = (value: number) =>
     minimumFractionDigits: Number.isInteger(value) ? 0 : 2,
   });
 
-function print(crypto: CryptoCost[], curves: CurveCost[], store: StoreResults, met: Target[]): void {
+function print({ crypto, curves, sessions, store }: Costs, met: Target[]): void {
   table(
     "Cryptography, instructions (in the firmware's wasm3, waits and request taken off)",
     ["operation", "bytes", "instructions", "per byte"],
     crypto.map(({ operation, length, instructions, perByte }) => [operation, length, instructions, perByte]),
   );
   table(
-    "Curves, instructions (not used by the core yet)",
+    "Curves, instructions",
     ["operation", "instructions"],
     curves.map(({ operation, instructions }) => [operation, instructions]),
   );
   table(
-    `Commands, instructions from the first byte of the request to rest (4 KB slots, capacity ${CAPACITY})`,
+    "Sessions and keys, instructions from the first byte of the request to rest",
+    ["operation", "instructions"],
+    sessions.map(({ operation, instructions }) => [operation, instructions]),
+  );
+  table(
+    `Commands in a session, instructions from the first byte of the request to rest (4 KB slots, capacity ${CAPACITY})`,
     ["fill", "records", "bytes", "put", "first put", "get", "find label"],
     store.commands.map((row) => {
       const { put, firstPut, get, find } = row.instructions;
@@ -115,21 +122,22 @@ async function main(): Promise<number> {
   const crypto = measureCrypto(withModule(elf, core, built("bench.wasm")));
   progress("curves");
   const curves = measureCurves(withModule(elf, core, built("curve.wasm")));
+  progress("sessions");
+  const sessions = measureSessions();
   const store = measureStore(progress);
   progress("");
   if (!built("ek-ra6m5.elf").equals(elf))
     throw new Error("build/ek-ra6m5.elf changed meanwhile; run npm run bench again");
-  const met = targets(core.length, crypto, curves, store);
+  const costs = { crypto, curves, sessions, store };
+  const met = targets(core.length, costs);
   const result = {
     schemaVersion: SCHEMA_VERSION,
     core: identify(core),
     elf: identify(elf),
-    crypto,
-    curves,
-    store,
+    ...costs,
     targets: met,
   };
-  print(crypto, curves, store, met);
+  print(costs, met);
   mkdirSync(join(root, "bench/results"), { recursive: true });
   writeFileSync(join(root, RESULTS), `${JSON.stringify(result, null, 2)}\n`);
   console.log(

@@ -1,27 +1,38 @@
 /** `npm start`: a tour of the store on the virtual board, with credentials made on the spot by ssh-keygen and OpenSSL. It provisions
- *  over the UART, reads a chain back, cuts the power and looks again. Everything lies in a folder that is removed at the end.
- *  Relies on a finished build (npm runs scripts/setup.mjs first). */
+ *  over the UART, uses keys that the device made, reads a chain back, cuts the power and looks again. ssh-keygen and OpenSSL judge what
+ *  the device signs. Everything lies in a folder that is removed at the end. Relies on a finished build (npm runs scripts/setup.mjs first). */
 import { execFile } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { chmodSync, createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Writable } from "node:stream";
+import { PassThrough, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { BadElf } from "../board/virtual/elf.js";
 import { runBoard } from "../board/virtual/run.js";
+import { BusyReason } from "../firmware/defs/link.js";
+import { ALG_ED25519, Origin, Presence, Tier, Usage } from "../firmware/defs/record.js";
+import { PSK_SIZE } from "../firmware/defs/session.js";
 import { Status } from "../firmware/defs/status.js";
 import { ENTRY_ALIGN, ENTRY_HEADINGS, entryRows } from "../host/cli/present.js";
 import { table } from "../host/cli/table.js";
 import type { Entry } from "../host/client/answers.js";
+import { verifyAttestation } from "../host/client/attestation.js";
 import { Client, handleText } from "../host/client/client.js";
 import { DeviceError, MbsError } from "../host/client/errors.js";
+import type { Busy } from "../host/client/link.js";
 import { openTcp } from "../host/client/tcp.js";
 import { writeCredential } from "../host/credentials/export.js";
+import { publicKey, publicPem } from "../host/credentials/public.js";
+import { makeCsr, parseAlternativeName, parseSubject } from "../host/csr.js";
+import { FileStore } from "../host/keys/file.js";
+import { nextOf } from "../host/keys/keys.js";
 import { parseManifest } from "../host/manifest.js";
-import { STATES } from "../host/names.js";
+import { CUSTODIES, makePolicy, STATES } from "../host/names.js";
 import { loadCredentials, provision } from "../host/provision.js";
 import { decodeParts } from "../host/record.js";
+import { armorSshsig, opensshLine, sshsigDigest } from "../host/sshsig.js";
 
 const MANIFEST = `[instance]
 name = "demo"
@@ -45,6 +56,12 @@ files = ["leaf.key", "chain.pem"]
 usage = "certificate"
 exportable = true
 
+[[credential]] # made on the device; each use needs a touch
+label = "release/sign"
+generate = true
+usage = "sshsig"
+presence = "each"
+
 [[credential]]
 label = "agree/backup"
 file = "agree.key"
@@ -65,6 +82,8 @@ class Surprise extends Error {}
 function expect(condition: boolean, otherwise: string): asserts condition {
   if (!condition) throw new Surprise(otherwise);
 }
+
+const REACTION_MS = 300; // until this program presses S1, as a person would
 
 let present = ""; // the step under way, for the message when it fails
 
@@ -123,10 +142,14 @@ interface Powered {
   client: Client;
   port: number;
   off: () => Promise<void>;
+  /** How often this program pressed S1 because the device waited for a touch. */
+  presses: number;
 }
 
-async function powerOn(flash: string): Promise<Powered> {
+/** @param setupCode is flashed with the firmware, so that whoever provisions proves something */
+async function powerOn(flash: string, setupCode: Uint8Array): Promise<Powered> {
   const power = new AbortController();
+  const monitor = new PassThrough();
   const log: string[] = [];
   const output = new Writable({
     write: (chunk, _encoding, done) => {
@@ -137,26 +160,55 @@ async function powerOn(flash: string): Promise<Powered> {
   let running: Promise<number> | undefined;
   const port = await new Promise<number>((resolve, reject) => {
     const listening = (where: { port?: number }) => resolve(where.port ?? 0);
-    running = runBoard({ flash, tcp: 0, signal: power.signal, output, input: null, listening });
+    running = runBoard({
+      flash,
+      tcp: 0,
+      setupCode,
+      presence: "ask",
+      signal: power.signal,
+      output,
+      input: monitor,
+      listening,
+    });
     running.then((code) => reject(new Surprise(`the virtual board ended (${code}): ${log.join("").trim()}`)), reject);
   });
-  const client = new Client(() => openTcp("127.0.0.1", port));
+  const onBusy = ({ reason }: Busy) => {
+    if (reason !== BusyReason.Touch) return;
+    board.presses++;
+    setTimeout(() => monitor.write("press s1\n"), REACTION_MS);
+  };
+  const client = new Client(() => openTcp("127.0.0.1", port), { onBusy });
   const off = async () => {
     await client.close();
     power.abort();
     await running;
   };
-  return { client, port, off };
+  const board: Powered = { client, port, off, presses: 0 };
+  return board;
 }
 
 async function tour(folder: string, keep: (board: Powered) => void): Promise<void> {
   const flash = join(folder, "flash.bin");
   let board: Powered;
+  const setupCode = randomBytes(PSK_SIZE);
+  const keys = new FileStore(folder);
   const on = async () => {
-    board = await powerOn(flash);
+    board = await powerOn(flash, setupCode);
     keep(board);
     const { state } = await board.client.hello();
     return `UART on tcp:127.0.0.1:${board.port}, the store is ${STATES.word(state)}`;
+  };
+  /** Asks as an operator from here on. */
+  const ask = async (id: "admin" | "user") => {
+    const { instance } = await board.client.hello();
+    const key = await keys.get(instance, id);
+    expect(key !== undefined, `the key of ${id} is not there`);
+    board.client.as({ id, key });
+  };
+  const handleOf = async (label: string) => {
+    const [found] = await board.client.find({ label });
+    expect(found !== undefined, `${label} is not there`);
+    return found.handle;
   };
   let before: Entry[] = [];
 
@@ -165,23 +217,44 @@ async function tour(folder: string, keep: (board: Powered) => void): Promise<voi
     return "an SSH key, a TLS key with its chain of three, an X25519 key, a random token";
   });
   await step("power on", on);
+  await step("provision", async () => {
+    const manifest = parseManifest(MANIFEST, "manifest.toml");
+    const loaded = await loadCredentials(manifest, folder, async (file) => {
+      throw new Surprise(`${file} asks for a passphrase`);
+    });
+    const authority = {
+      keys: {
+        get: (instance: Uint8Array, id: string) => keys.get(instance, id),
+        waiting: (instance: Uint8Array, id: string) => keys.get(instance, nextOf(id)),
+        make: async (instance: Uint8Array, id: string) => {
+          const key = randomBytes(PSK_SIZE);
+          await keys.put(instance, nextOf(id), key);
+          return key;
+        },
+        settle: async (instance: Uint8Array, { id }: { id: string }, key: Uint8Array) => {
+          await keys.put(instance, id, key);
+          await keys.remove(instance, nextOf(id));
+        },
+        knows: async () => false,
+      },
+      setupCode: async () => setupCode,
+      admin: async () => {
+        throw new Surprise("the board was provisioned before");
+      },
+    };
+    const { done, instance, operators } = await provision(board.client, manifest, loaded, authority);
+    const who = operators.map(({ id }) => id).join(" and ");
+    return `in sealed sessions; operators ${who}, ${done.length} records, instance ${Buffer.from(instance).toString("hex")}`;
+  });
   await step("core", async () => {
     const build = JSON.parse(readFileSync(fileURLToPath(new URL("../../build/core.json", import.meta.url)), "utf8"));
     const device = Buffer.from((await board.client.info()).coreHash).toString("hex");
     expect(device === build.sha256, `the device runs ${device}, the build made ${build.sha256}; run npm run build`);
     return `build and device agree on core.wasm, SHA-256 ${device}`;
   });
-  await step("provision", async () => {
-    const manifest = parseManifest(MANIFEST, "manifest.toml");
-    const loaded = await loadCredentials(manifest, folder, async (file) => {
-      throw new Surprise(`${file} asks for a passphrase`);
-    });
-    const { done, instance } = await provision(board.client, manifest, loaded);
-    return `${done.length} records sealed, instance ${Buffer.from(instance).toString("hex")}`;
-  });
   await step("list", async () => {
     before = await board.client.list();
-    expect(before.length === 4, `${before.length} records instead of 4`);
+    expect(before.length === 5, `${before.length} records instead of 5`);
     return `${before.length} records`;
   });
   for (const row of table(ENTRY_HEADINGS, entryRows(before), ENTRY_ALIGN)) line(`           ${row}`);
@@ -191,27 +264,91 @@ async function tour(folder: string, keep: (board: Powered) => void): Promise<voi
     return `label tls/… is ${handleText(found[0]!.handle)}`;
   });
   await step("refuse", async () => {
-    const ssh = before.find(({ label }) => label === "ssh/deploy");
-    expect(ssh !== undefined, "the SSH key is not in the list");
-    const answer = await board.client.get(ssh.handle).catch((error) => error);
+    await ask("user");
+    const ssh = await handleOf("ssh/deploy");
+    const answer = await board.client.get(ssh).catch((error) => error);
     const refused = answer instanceof DeviceError && answer.status === Status.NotExportable;
     expect(refused, "the device gave out a key that must not leave it");
-    return "the SSH key may not leave the device (NotExportable)";
+    const evicted = await board.client.evict(ssh).catch((error) => error);
+    expect(evicted instanceof DeviceError && evicted.status === Status.WrongRole, "a user may evict a record");
+    return "the SSH key may not leave the device (NotExportable), and a user may not evict it (WrongRole)";
+  });
+  await step("sign with a touch", async () => {
+    const message = join(folder, "release.txt");
+    writeFileSync(message, "what is released\n");
+    const handle = await handleOf("release/sign");
+    const digest = await sshsigDigest(createReadStream(message));
+    const { publicKey, signature } = await board.client.sign(handle, digest, "file");
+    expect(board.presses === 1, "the device signed without a touch");
+    writeFileSync(join(folder, "release.txt.sig"), armorSshsig(publicKey, signature, "file"));
+    writeFileSync(join(folder, "signers"), `board ${opensshLine(publicKey, "release/sign")}\n`);
+    const verify = "ssh-keygen -Y verify -f signers -I board -n file -s release.txt.sig < release.txt";
+    const verdict = await tool(folder, "sh", "-c", verify);
+    expect(verdict.startsWith("Good"), verdict);
+    return "the blue light asked, this program pressed S1 on the virtual board, ssh-keygen says Good";
+  });
+  await step("generate", async () => {
+    await ask("admin");
+    const { publicKey } = await board.client.generate({
+      label: "tls/made-here",
+      usage: Usage.Raw,
+      tier: Tier.Private,
+      policy: makePolicy({ exportable: false, presence: Presence.Never }),
+    });
+    writeFileSync(join(folder, "made.pem"), publicPem(ALG_ED25519, publicKey));
+    return `an Ed25519 key whose secret never existed elsewhere, public key ${Buffer.from(publicKey).toString("base64")}`;
+  });
+  await step("sign", async () => {
+    await ask("user");
+    const message = randomBytes(64);
+    writeFileSync(join(folder, "message"), message);
+    const { signature } = await board.client.sign(await handleOf("tls/made-here"), message);
+    writeFileSync(join(folder, "message.sig"), signature);
+    const check = ["pkeyutl", "-verify", "-pubin", "-inkey", "made.pem", "-rawin", "-in", "message"];
+    const verdict = await tool(folder, "openssl", ...check, "-sigfile", "message.sig");
+    expect(verdict.includes("Verified Successfully"), verdict);
+    return `64 random bytes, and OpenSSL says: ${verdict.trim()}`;
+  });
+  await step("certificate request", async () => {
+    const handle = await handleOf("tls/made-here");
+    const key = publicKey(decodeParts((await board.client.publicParts(handle)).body), ALG_ED25519);
+    const csr = await makeCsr({
+      subject: parseSubject("CN=board.example"),
+      names: [parseAlternativeName("dns:board.example")],
+      publicKey: key,
+      sign: async (request) => (await board.client.sign(handle, request)).signature,
+    });
+    writeFileSync(join(folder, "made.csr"), csr);
+    const verdict = await tool(folder, "sh", "-c", "openssl req -in made.csr -verify -noout -subject 2>&1");
+    expect(verdict.includes("verify OK"), verdict);
+    return `signed on the device, and OpenSSL says: ${verdict.trim().split("\n").join(", ")}`;
+  });
+  await step("attest", async () => {
+    const challenge = randomBytes(32);
+    const attestation = await board.client.attest(challenge, await handleOf("tls/made-here"));
+    const { custody, record } = verifyAttestation({ ...attestation, challenge });
+    expect(record?.origin === Origin.Generated, "the device does not say that it made the key");
+    return `the device signs that it made this key and that its root is ${CUSTODIES.word(custody)}`;
+  });
+  await step("list again", async () => {
+    before = await board.client.list();
+    expect(before.length === 6, `${before.length} records instead of 6`);
+    return `${before.length} records`;
   });
   await step("power off", async () => {
     await board.off();
     return "what is left is the flash";
   });
   await step("power on", on);
-  await step("list again", async () => {
+  await step("list once more", async () => {
+    await ask("user");
     const after = await board.client.list();
     expect(JSON.stringify(after) === JSON.stringify(before), "the records are not the ones from before");
     return `the same ${after.length} records, handle by handle`;
   });
   await step("openssl verify", async () => {
-    const [tls] = await board.client.find({ label: "tls/board.example" });
-    expect(tls !== undefined, "the TLS key is not there");
-    const parts = decodeParts((await board.client.get(tls.handle)).body);
+    const tls = await handleOf("tls/board.example");
+    const parts = decodeParts((await board.client.get(tls)).body);
     const file = join(folder, "read-back.pem");
     writeFileSync(file, await writeCredential(parts, "pem", ""), { mode: 0o600 });
     const verdict = await tool(
@@ -259,7 +396,9 @@ async function main(): Promise<void> {
     line("and in another one:");
     line("  export MBS_PORT=tcp:127.0.0.1:7420");
     line(`  printf '[instance]\\nname = "mine"\\n' > mine.toml`);
-    line("  npx mbs provision mine.toml");
+    line("  npx mbs provision mine.toml        asks you, and for a touch: type  press s1  in the first terminal");
+    line("  npx mbs generate --usage sshsig --label my-key --presence each");
+    line("  npx mbs sign my-key README.md -o -");
     line("  openssl rand -hex 32 | npx mbs put - --label my-token --exportable");
     line("  npx mbs list");
     line("  npx mbs get my-token");

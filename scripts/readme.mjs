@@ -23,7 +23,14 @@ const HOST = [
   "export MBS_PORT=tcp:127.0.0.1:7420",
   "ssh-keygen -q -t ed25519 -N '' -C deploy -f id_ed25519",
   `printf '[instance]\\nname = "mine"\\n\\n[[credential]]\\nlabel = "ssh/deploy"\\nfile = "id_ed25519"\\n' > mine.toml`,
-  "mbs provision mine.toml",
+  "mbs config set keys file",
+  "mbs provision mine.toml --yes",
+  "mbs generate --usage sshsig --label release --presence each",
+  "echo 'version 1.0' > notes.txt",
+  "mbs sign release notes.txt",
+  `echo "release $(mbs public release)" > signers`,
+  "ssh-keygen -Y verify -f signers -I release -n file -s notes.txt.sig < notes.txt",
+  "mbs attest release",
   "openssl rand -hex 32 | mbs put - --label api/token --exportable",
   "mbs list",
   "mbs find --prefix api/ --json",
@@ -31,15 +38,20 @@ const HOST = [
   "mbs get api/token",
   "mbs get ssh/deploy",
   "mbs evict api/token --destroy --yes",
+  "mbs operator list",
   "mbs info",
 ];
 
 async function board() {
-  const child = spawn(process.execPath, [cli, "board", "run", "--flash", "board.img", "--tcp", String(PORT)], {
-    cwd: folder,
-    env,
-    stdio: ["pipe", "pipe", "inherit"],
-  });
+  const child = spawn(
+    process.execPath,
+    [cli, "board", "run", "--flash", "board.img", "--tcp", String(PORT), "--presence", "always"],
+    {
+      cwd: folder,
+      env,
+      stdio: ["pipe", "pipe", "inherit"],
+    },
+  );
   let log = "";
   child.stdout.on("data", (bytes) => {
     log += bytes;
@@ -57,7 +69,10 @@ async function board() {
   });
   child.stdin.write("quit\n");
   await new Promise((resolve) => child.on("close", resolve));
-  return { board: `$ mbs board run --flash board.img --tcp ${PORT}\n${started}`, host: lines.join("\n") };
+  return {
+    board: `$ mbs board run --flash board.img --tcp ${PORT} --presence always\n${started}`,
+    host: lines.join("\n"),
+  };
 }
 
 function replaceBlock(text, name, content) {

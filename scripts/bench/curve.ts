@@ -1,5 +1,5 @@
 /** Instructions of X25519, Ed25519 and SHA-512 in the firmware's own interpreter: test/probe/curve.ts stands in the ELF in the place of
- *  core.wasm, which does not use them yet. Every operation runs with several secrets and must take the same count with all of them (verify
+ *  core.wasm. Every operation runs with several secrets and must take the same count with all of them (verify
  *  sees one signature only: its time may depend on it). */
 import { VirtualBoard } from "../../board/virtual/board.js";
 

@@ -1,93 +1,15 @@
-/** What the store costs: instructions of commands and of boot on the virtual board, flash operations of long runs in V8.
- *  Stores are filled in V8, which is fast, and their media handed to the virtual board, which counts. */
-import type { NorImage } from "../../board/virtual/nor.js";
+/** What the store costs: instructions of commands, asked in a session, and of boot on the virtual board, flash operations of long runs in V8. */
 import { seeded } from "../../board/virtual/prng.js";
-import { SLOT_BLOCK, SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
-import { PART_HEADER, PartKind, POLICY_EXPORTABLE, Tier, Usage } from "../../firmware/defs/record.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
-import type { Device } from "../../test/device/device.js";
-import { Talk } from "../../test/device/talk.js";
-import { V8Device } from "../../test/device/v8.js";
-import { VirtualDevice } from "../../test/device/virtual.js";
 import { type FlashCount, flashCount, flashTime, minus, noOperations, plus, programmed } from "./flash.js";
+import { CAPACITY, CountingBoard, Host, imageOf, type Media, SEED } from "./host.js";
 
 /** Bytes of body that are stored, part header included. */
 export const SIZES = [64, 512, 3900] as const;
 /** Percent of the store's capacity. */
 export const FILLS = [1, 50, 100] as const;
 const FILLER = 512;
-const UNITS = 32; // of a slot: 4 KB
-const PER_BLOCK = SLOT_BLOCK / (UNITS * UNIT);
-/** One class over the whole region: a spare block and a spare slot stay free (SPEC.md §3). */
-export const CAPACITY = (SLOT_BLOCKS - 1) * PER_BLOCK - 1;
 const CHURN = 600; // puts, each after an evict
-const SEED = 1;
-
-type Media = { slots: NorImage; data: NorImage };
-
-/** A host that numbers its records. */
-class Host {
-  readonly talk: Talk;
-  #next = 0;
-
-  constructor(readonly device: Device) {
-    this.talk = new Talk(device);
-  }
-
-  static provisioned(): { host: Host; device: V8Device } {
-    const device = new V8Device(SEED);
-    device.boot();
-    const host = new Host(device);
-    const classes = [
-      new Map([
-        [Key.SlotUnits, UNITS],
-        [Key.Blocks, SLOT_BLOCKS],
-      ]),
-    ];
-    host.talk.ask(Command.ProvisionBegin, [
-      [Key.Manifest, new Uint8Array(16)],
-      [Key.Classes, classes],
-    ]);
-    host.talk.ask(Command.ProvisionFinish);
-    return { host, device };
-  }
-
-  label(): string {
-    return `record-${String(this.#next).padStart(4, "0")}`;
-  }
-
-  /** Stores a record of `size` bytes. @returns its handle */
-  put(size: number): Uint8Array {
-    this.#next++;
-    const token = Buffer.alloc(16);
-    token.writeUInt32LE((this.#next * 0x9e3779b1) >>> 0, 0); // tokens of real hosts are random: no two begin alike
-    token.writeUInt32LE(this.#next, 4);
-    const body = Buffer.alloc(size, this.#next);
-    body[0] = PartKind.Opaque;
-    body[1] = 0;
-    body.writeUInt16LE(size - PART_HEADER, 2);
-    body.writeInt32LE(0, 4);
-    const answer = this.talk.ask(Command.Put, [
-      [Key.Token, token],
-      [Key.Label, this.label()],
-      [Key.Usage, Usage.Opaque],
-      [Key.Tier, Tier.Private],
-      [Key.Policy, POLICY_EXPORTABLE],
-      [Key.Body, body],
-    ]);
-    return answer.get(Key.Handle) as Uint8Array;
-  }
-
-  /** Goes on numbering where another host stopped. */
-  continue(after: number): this {
-    this.#next = after;
-    return this;
-  }
-}
-
-function imageOf(device: Device): Media {
-  return { slots: device.slots.image(device.slotsOffset), data: device.data.image() };
-}
 
 /** Media of stores with so many records, filled one after the other. */
 function filled(counts: readonly number[], size: number): Map<number, Media> {
@@ -97,31 +19,6 @@ function filled(counts: readonly number[], size: number): Map<number, Media> {
     if (counts.includes(records)) images.set(records, imageOf(device));
     if (records === Math.max(...counts)) return images;
     host.put(size);
-  }
-}
-
-/** A virtual board with these media, booted. */
-class CountingBoard {
-  readonly device = new VirtualDevice(SEED);
-  readonly host: Host;
-
-  constructor(media: Media, records: number) {
-    this.device.slots.load(this.device.slotsOffset, media.slots);
-    this.device.data.load(0, media.data);
-    this.host = new Host(this.device).continue(records);
-    this.device.boot();
-  }
-
-  /** Instructions and flash operations of `work`. */
-  count<T>(work: () => T): { instructions: number; flash: FlashCount; result: T } {
-    const { board } = this.device;
-    const [instructions, flash] = [board.instructions, flashCount(this.device)];
-    const result = work();
-    return { instructions: board.instructions - instructions, flash: minus(flashCount(this.device), flash), result };
-  }
-
-  close(): void {
-    this.device.close();
   }
 }
 
@@ -224,9 +121,11 @@ function measureCommands(media: Media, fill: number, records: number, size: numb
   const board = new CountingBoard(media, records - 2);
   try {
     const { host } = board;
-    host.talk.ask(Command.Hello); // opens the link
+    host.openAs("admin");
     const first = board.count(() => host.put(size));
     const put = board.count(() => host.put(size));
+    host.openAs("user");
+    host.talk.ask(Command.Info); // the first message of a session ends the one before
     const get = board.count(() => host.talk.ask(Command.Get, [[Key.Handle, put.result]]));
     const find = board.count(() => host.talk.ask(Command.Find, [[Key.Label, host.label()]]));
     if ((find.result.get(Key.Entries) as unknown[]).length !== 1) throw new Error("find did not find the record");
@@ -251,7 +150,8 @@ function bootAndList(media: Media, records: number): { boot: number; list: numbe
   const board = new CountingBoard(media, records);
   try {
     const boot = board.count(() => board.device.boot()).instructions;
-    board.host.talk.reset().ask(Command.Hello);
+    board.host.talk.reset();
+    board.host.openAs("user").talk.ask(Command.Info);
     const list = board.count(() => board.host.talk.ask(Command.List));
     const listed = (list.result.get(Key.Entries) as unknown[]).length;
     if (listed !== records) throw new Error(`list shows ${listed} records, expected ${records}`);
@@ -315,7 +215,7 @@ function churn(fill: number, size: number) {
 function replay(media: Media, records: number): WorstPut {
   const board = new CountingBoard(media, records);
   try {
-    board.host.talk.ask(Command.Hello);
+    board.host.openAs("admin");
     const { instructions, flash } = board.count(() => board.host.put(SIZES[2]));
     return { instructions, flash, typicalMs: flashTime(flash, "typical"), mostMs: flashTime(flash, "most") };
   } finally {
