@@ -116,6 +116,7 @@ function lines(statement: Statement, { identity }: Attestation, trust: Trust): s
   };
   const record = statement.record === undefined ? [] : Object.entries(recordJson(statement.record));
   return pairs([
+    ["signature", "verified"],
     ["identity", hex(identity)],
     ["", what[trust]],
     ["instance", hex(statement.instance)],

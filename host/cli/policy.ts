@@ -1,5 +1,6 @@
 /** policy: what a record lets happen, changed afterwards. Weakening it needs a touch (SPEC.md §12). */
 import type { Command } from "commander";
+import { Origin } from "../../firmware/defs/record.js";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { handleText } from "../client/client.js";
 import { UsageError } from "../client/errors.js";
@@ -31,7 +32,12 @@ export function addPolicy(program: Command, context: () => Context): void {
       context().kept = "The record has its old policy or its new one; `mbs show` tells which.";
       const commands = [DeviceCommand.Policy, DeviceCommand.Show, DeviceCommand.Find];
       const { policy, written } = await context().withClient({ commands }, async (client) => {
-        const { handle, policy: before } = await client.show(await resolveHandle(client, target));
+        const { handle, origin, policy: before } = await client.show(await resolveHandle(client, target));
+        if (options.exportable === true && origin === Origin.Generated)
+          throw new UsageError(
+            "The device made this key, and a key that it made never becomes exportable.",
+            "`mbs public` gives its public half; put a key of your own if it has to be readable.",
+          );
         const old = readPolicy(before);
         const policy = { exportable: options.exportable ?? old.exportable, presence: presence ?? old.presence };
         return { policy, written: await client.policy(handle, makePolicy(policy)) };

@@ -190,7 +190,7 @@ function readRefused(answer: Uint8Array, hello: Hello, id: string): Error {
       ? "The setup code counts only until provisioning is over; then an operator has to ask. Compare it with the one that was flashed."
       : "Check id and key; `mbs operator import` keeps another key. After a rotation the old key works until the new one was used.";
   return new DeviceError(status, undefined, {
-    message: `The ${instance} refused ${operatorText(id)}. It does not tell why: it may not know the operator, or the key is another one. Nothing changed.`,
+    message: `The ${instance} refused ${operatorText(id)}. It does not tell why: ${id === "" ? "the code is another one, or counts no more" : "it may not know the operator, or the key is another one"}. Nothing changed.`,
     hint,
   });
 }

@@ -130,10 +130,8 @@ describe("mbs agree", () => {
     const ours = Buffer.from(publicKey, "base64");
     run(directory, "openssl", "genpkey", "-algorithm", "X25519", "-out", "peer.key");
     run(directory, "openssl", "pkey", "-in", "peer.key", "-pubout", "-out", "peer.pem");
-    const secret = Buffer.from(
-      run(directory, "bash", "-c", "openssl pkey -in peer.key -outform DER | tail -c 32 | xxd -p -c 64").trim(),
-      "hex",
-    );
+    run(directory, "openssl", "pkey", "-in", "peer.key", "-outform", "DER", "-out", "peer.der");
+    const secret = readFileSync(path("peer.der")).subarray(-32);
     const shared = x25519.getSharedSecret(secret, ours);
     expect((await mbs(["agree", "box", "--peer", path("peer.pem")])).bytes).toEqual(Buffer.from(shared));
     const peer = x25519.getPublicKey(secret);
