@@ -247,5 +247,6 @@ function activate(): bool {
 function failed(): i32 {
   wipe(MESSAGE, INNER_MAX);
   mount();
+  clearDetail(); // what mounting, or looking at the request, had to say
   return command.refuse(Status.MediumFailed);
 }

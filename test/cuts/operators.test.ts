@@ -3,14 +3,17 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
+import { JOURNAL_PLACES } from "../../firmware/defs/journal.js";
 import { Role } from "../../firmware/defs/session.js";
+import { HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { V8Device } from "../device/v8.js";
-import { keys } from "../store/damage.js";
+import { changeSlots, flip, keys, placesOf } from "../store/damage.js";
+import * as help from "../store/help.js";
 import { Bench, repeat, seed } from "../targets.js";
 import { keyOf, scene } from "./changes.js";
-import { type Change, load, putOne, report, type Saved, sweep } from "./sweep.js";
+import { type Change, load, putOne, report, type Saved, save, sweep } from "./sweep.js";
 
 console.log(`power cuts of operators: ${repeat}`);
 const random = seeded(seed);
@@ -153,4 +156,62 @@ describe("a factory reset", () => {
     provision(talk);
     expect(instance()).not.toBe(before);
   });
+});
+
+describe("a factory reset of a degraded store", () => {
+  const sequence = () => help.info(target).get(Key.Sequence) as number;
+
+  /** An evicted record, and one whose header was changed. @param turn place in the journal's ring of the newest record */
+  function degraded(turn: number): Saved {
+    load(device, store(...admin, finish));
+    target.boot();
+    const evicted = help.handle(help.put(target, { label: "evicted" }));
+    help.put(target, { label: "kept" });
+    const damaged = help.handle(help.put(target, { label: "damaged" }));
+    for (let epoch = 50; (sequence() + 1) % JOURNAL_PLACES !== turn && epoch < 90; epoch++)
+      talk.ask(Command.Epoch, [[Key.Epoch, epoch]]); // one record each
+    expect(help.says(help.evict(target, evicted))).toBe("Ok");
+    expect(sequence() % JOURNAL_PLACES).toBe(turn);
+    changeSlots(device, placesOf(device, damaged).at(-1)! + HEADER_OFF_MAC, flip);
+    return save(device);
+  }
+  const shown = (): string => {
+    const state = State[help.state(target)]!;
+    return [state, ...(state === "Blank" ? [] : labels())].join(" ");
+  };
+  const labels = () => help.list(target).map((entry) => entry.get(Key.Label) as string);
+
+  it.each([14, 15, 0, 1])(
+    "with %i as the newest place, cut anywhere, leaves it as it was or blank, and brings nothing back",
+    (turn) => {
+      const saved = degraded(turn);
+      target.boot();
+      const before = shown();
+      expect(before).toBe("Degraded kept");
+      const start = device.supply.operations;
+      reset(talk);
+      const operations = device.supply.operations - start;
+      const seen = new Set<string>();
+      for (let operation = 0; operation < operations; operation += 1 + (random() % 5))
+        for (const cells of [{}, { marginal: true }, { unreadable: true }]) {
+          load(device, saved);
+          target.boot();
+          device.supply.arm({ operation, tear: tears.random(random), ...cells });
+          expect(() => reset(talk)).toThrow(PowerCut);
+          target.boot();
+          const first = shown();
+          const where = `cut at operation ${operation} of ${operations}, ${Object.keys(cells)}`;
+          expect([before, "Blank"], where).toContain(first);
+          for (let again = 0; again < 2; again++) {
+            target.boot();
+            expect(shown(), where).toBe(first);
+          }
+          seen.add(first);
+          if (first === "Blank") continue;
+          expect(help.says(target.ask(Command.Accept)), where).toBe("Ok");
+          expect([State[help.state(target)], ...labels()].join(" "), where).toBe(before.replace("Degraded", "Ready"));
+        }
+      expect(seen).toContain("Blank");
+    },
+  );
 });

@@ -56,7 +56,11 @@ export class Operators {
   /** @returns whether something changed @throws Refusal */
   rotate(asked: Message): boolean {
     const [known, key] = [this.#find(asked), keyOf(asked)];
-    if ([known.key, known.pending].includes(key)) return false;
+    if (known.pending === key || (known.key === key && known.pending === undefined)) return false;
+    if (known.key === key) {
+      known.pending = undefined; // back to the old key: the new one is given up
+      return true;
+    }
     this.#takePlace();
     known.pending = key;
     return true;

@@ -1,7 +1,7 @@
 /** Touches: what needs one, what counts as one, how long it is waited for and what ends the wait. SPEC.md §12. The table of policies and
  *  touches is in test/session/roles.test.ts. */
 import { afterAll, beforeEach, describe, expect, it } from "vitest";
-import { LIGHT_TOUCH } from "../../firmware/defs/boundary.js";
+import { LIGHT_TOUCH, START_RESCUE } from "../../firmware/defs/boundary.js";
 import { BusyReason, FrameType } from "../../firmware/defs/link.js";
 import { ALG_ED25519, PartKind, POLICY_EXPORTABLE, Usage } from "../../firmware/defs/record.js";
 import { TOUCH_STABLE_MS, TOUCH_WAIT_MS, TOUCHES_KEPT } from "../../firmware/defs/session.js";
@@ -16,7 +16,7 @@ import { VirtualDevice } from "../device/virtual.js";
 import { USER } from "../session/help.js";
 import { changeSlots, flip, placesOf } from "../store/damage.js";
 import * as help from "../store/help.js";
-import { type Bench, deviceTargets } from "../targets.js";
+import { type Bench, deviceTargets, engineTargets } from "../targets.js";
 
 const { ADMIN, ADMIN_KEY, addOperator, evict, get, handle, hex, list, put, ready, says, setPolicy, unchanged } = help;
 
@@ -354,6 +354,28 @@ describe.each(deviceTargets)("what weakens a device on $name", (kind) => {
     expect(counted(target, () => expect(says(target.ask(Command.Reset))).toBe("Ok"))).toBe(1);
     expect(help.state(target)).toBe(State.Blank);
     expect(says(target.talk.answer(Command.List))).toBe("NotProvisioned");
+    target.close();
+  });
+});
+
+describe.each(engineTargets)("rescue on $name", (kind) => {
+  it("asks for no touch: reset, accept and a weaker policy are refused with Rescue at once", () => {
+    const target = ready(kind, help.SMALL);
+    const { talk, device } = target;
+    const made = handle(put(target, { policy: 4 }));
+    device.boot(START_RESCUE, 7);
+    talk.reset();
+    talk.person = () => {
+      throw new Error("a touch was asked for");
+    };
+    for (const ask of [
+      () => target.ask(Command.Reset),
+      () => target.ask(Command.Accept),
+      () => setPolicy(target, made, 5),
+      () => get(target, made),
+    ])
+      expect(unchanged(target, () => says(ask()))).toBe("Rescue");
+    expect(talk.touchesAsked).toBe(0);
     target.close();
   });
 });

@@ -1,19 +1,22 @@
 /** Operators: added, rotated, given another role, removed; which of their keys opens a session, and that an admin is always left.
  *  SPEC.md §11. Under power cuts: test/cuts/operators.test.ts. */
 import { describe, expect, it } from "vitest";
+import { FrameType, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { OPERATORS_OFFSET } from "../../firmware/defs/medium.js";
 import { OPERATOR_OFF_KEY, OPERATOR_PLACE, OPERATOR_PLACES, OPERATORS_MAX } from "../../firmware/defs/operator.js";
+import { Usage } from "../../firmware/defs/record.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
+import { encodeFrame } from "../../host/client/frame.js";
 import type { Message } from "../../host/client/message.js";
 import { changeData, flip } from "../store/damage.js";
 import * as help from "../store/help.js";
-import { deviceTargets, type Target, targets } from "../targets.js";
-import { askIn, open, outcome, refusals, STRANGER, staffed, USER } from "./help.js";
+import { deviceTargets, engineTargets, type Target, targets } from "../targets.js";
+import { askIn, open, outcome, refusals, request, STRANGER, staffed, USER } from "./help.js";
 
 const { ADMIN, ADMIN_KEY, addOperator, operators, randomBytes, ready, removeOperator, rotateOperator, says } = help;
-const { setRole, SMALL, unchanged } = help;
+const { body, generate, handle, handles, list, put, setRole, sign, SMALL, unchanged } = help;
 
 const [ONE, TWO, THREE] = [1, 2, 3].map((n) => new Uint8Array(32).fill(n)) as [Uint8Array, Uint8Array, Uint8Array];
 const admits = (target: Target, id: string, key: Uint8Array) => Status[target.admit(id, key)];
@@ -160,6 +163,88 @@ describe.each(targets)("operators on $name", (kind) => {
     expect(says(removeOperator(target, ids[7]!))).toBe("Ok");
     expect(says(removeOperator(target, ids[8]!))).toBe("Ok");
     expect(says(addOperator(target, "more", Role.User, ONE))).toBe("Ok");
+    target.close();
+  });
+});
+
+describe.each(deviceTargets)("keys of operators on $name", (kind) => {
+  it("that wait are taken back by rotating to the key in use, which is the only one then", () => {
+    const target = staffed(kind);
+    expect(says(rotateOperator(target, USER.id, ONE))).toBe("Ok");
+    expect(says(rotateOperator(target, USER.id, USER.key))).toBe("Ok");
+    for (const boot of [false, true]) {
+      if (boot) target.boot();
+      expect(operators(target)).toEqual(["admin Admin", "auditor Auditor", "user User"]);
+      expect(admits(target, USER.id, ONE)).toBe("HandshakeRefused");
+      expect(admits(target, USER.id, USER.key)).toBe("Ok");
+    }
+    expect(unchanged(target, () => says(rotateOperator(target, USER.id, USER.key)))).toBe("Ok");
+    target.close();
+  });
+
+  it("take another role, both of them, when the first free places of the medium are worn", () => {
+    const target = staffed(kind);
+    const { data } = target.device;
+    rotateOperator(target, USER.id, ONE);
+    const places = Array.from({ length: OPERATOR_PLACES }, (_, i) => OPERATORS_OFFSET + i * OPERATOR_PLACE);
+    const [free] = places.filter((at) => data.certainlyErased(at, OPERATOR_PLACE));
+    data.stick(free!, { program: true, erase: true });
+    for (const role of [Role.Auditor, Role.User, Role.Auditor]) {
+      expect(says(setRole(target, USER.id, role))).toBe("Ok");
+      expect(operators(target)).toContain(`user ${Role[role]}`);
+      expect(operators(target)).toContain(`user ${Role[role]} pending`);
+    }
+    target.boot();
+    expect([admits(target, USER.id, USER.key), admits(target, USER.id, ONE)]).toEqual(["Ok", "Ok"]);
+    expect(operators(target)).toEqual(["admin Admin", "auditor Auditor", "user Auditor"]);
+    target.close();
+  });
+
+  it("stay pending when their first use cannot be made durable: the request is MediumFailed and not carried out", () => {
+    const target = ready(kind, SMALL);
+    const { talk, device } = target;
+    const made = handle(generate(target, { usage: Usage.Raw }));
+    const asked = [
+      () => sign(target, made, Buffer.alloc(1000, "not to be signed")),
+      () => put(target, { body: body(500) }),
+      () => addOperator(target, "newer", Role.Admin, TWO),
+      () => help.evict(target, made),
+    ];
+    addOperator(target, "new", Role.Admin, ONE);
+    for (const [i, operation] of (kind.slow ? [20, 36] : [20, 22, 24, 26, 30, 32, 34, 36]).entries()) {
+      talk.session = open(talk, { id: "new", key: ONE });
+      device.supply.arm({ operation, tear: "before", powered: true });
+      const answer = asked[i % asked.length]!();
+      device.supply.disarm();
+      expect(Status[answer.get(Key.Command) as Status], `operation ${operation}`).toBe("MediumFailed");
+      expect([Key.Signature, Key.Public, Key.Handle].filter((key) => answer.has(key))).toEqual([]);
+      talk.session = undefined;
+      expect(operators(target)).toEqual(["admin Admin", "new Admin pending"]);
+      expect(handles(list(target))).toEqual([help.hex(made)]);
+    }
+    target.boot();
+    expect(operators(target)).toEqual(["admin Admin", "new Admin pending"]);
+    expect(admits(target, "new", ONE)).toBe("Ok");
+    expect(operators(target)).toEqual(["admin Admin", "new Admin"]);
+    target.close();
+  });
+});
+
+describe.each(engineTargets)("keys of operators on $name", (kind) => {
+  it("are used also by a session whose first message is overtaken by the second", () => {
+    const target = ready(kind, SMALL);
+    const { talk, device } = target;
+    addOperator(target, "a", Role.User, ONE);
+    const session = open(talk, { id: "a", key: ONE });
+    const opened = talk.frames({ type: FrameType.Open, link: 7, payload: Uint8Array.of(PROTOCOL_VERSION) });
+    const link = Buffer.from(opened.at(-1)!.payload).readUInt16LE(0);
+    const whole = { type: FrameType.Data, more: false, link, index: 0 };
+    const both = [1, 2].map((sequence) =>
+      encodeFrame({ ...whole, sequence, payload: session.seal(request(Command.Info)) }),
+    );
+    device.exchange(Buffer.concat(both));
+    talk.reset();
+    expect(operators(target)).toEqual(["a User", "admin Admin"]);
     target.close();
   });
 });

@@ -16,9 +16,9 @@ import type { Device } from "../device/device.js";
 import type { Talk } from "../device/talk.js";
 import { VirtualDevice } from "../device/virtual.js";
 import { changeData, flip, keys } from "../store/damage.js";
-import { QUICK, randomBytes, rotateOperator, transplant } from "../store/help.js";
+import { addAdmin, begin, QUICK, randomBytes, rotateOperator, SMALL, says, transplant } from "../store/help.js";
 import { type Bench, deviceTargets } from "../targets.js";
-import { ADMIN, AUDITOR, askIn, first, open, outcome, refusals, STRANGER, staffed, USER } from "./help.js";
+import { ADMIN, AUDITOR, askIn, first, open, outcome, refusals, STRANGER, shake, staffed, USER } from "./help.js";
 
 const wrong = (id: string) => ({ id, key: randomBytes(32) });
 const fail = (talk: Talk, id = USER.id, times = 1): void => {
@@ -115,6 +115,37 @@ describe.each(deviceTargets)("refused handshakes on $name", (kind) => {
     fail(talk, "");
     expect(refusals(talk)).toBe(5);
     expect([AUDITOR, USER, ADMIN].map(({ id }) => counts(target).get(id))).toEqual([2, 1, 0]);
+    target.close();
+  });
+
+  it("are counted whatever their length, for nobody, and each uses up the challenge", () => {
+    const target = staffed(kind);
+    const { talk } = target;
+    for (const length of [1, 30, 58]) talk.exchange(first(talk, USER).bytes.subarray(0, length));
+    expect(refusals(talk)).toBe(3);
+    talk.exchange(Buffer.concat([first(talk, USER).bytes, Uint8Array.of(0)]));
+    const message1 = first(talk, USER);
+    talk.exchange(message1.bytes.subarray(0, 58));
+    expect(outcome(() => shake(talk, message1))).toBe("HandshakeRefused");
+    expect(refusals(talk)).toBe(6);
+    expect(counts(target).get(USER.id)).toBe(1); // the last one named it
+    target.close();
+  });
+
+  it("are forgotten with a reset, and those of the next instance are counted from zero and kept", () => {
+    const target = staffed(kind);
+    const { talk } = target;
+    fail(talk, AUDITOR.id, 3);
+    expect(says(target.ask(Command.Reset))).toBe("Ok");
+    expect(refusals(talk)).toBe(0);
+    begin(target, SMALL);
+    expect(refusals(talk)).toBe(0);
+    fail(talk, AUDITOR.id, 2);
+    addAdmin(target);
+    for (const boot of [false, true]) {
+      if (boot) target.boot();
+      expect([refusals(talk), counts(target).get(ADMIN.id)]).toEqual([2, 0]);
+    }
     target.close();
   });
 

@@ -1,13 +1,15 @@
-/** What a handshake leaves in RAM: the session's two keys in their place, and nothing that they were made from. */
+/** What a handshake leaves in RAM: the session's two keys in their place, and nothing that they were made from; and what is left when
+ *  the session's operator is gone. */
 import { createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
 import { afterAll, describe, expect, it } from "vitest";
+import { Role } from "../../firmware/defs/session.js";
 import { Command } from "../../firmware/defs/wire.js";
 import { type First, finish } from "../device/handshake.js";
 import { region } from "../device/map.js";
 import type { Session } from "../device/session.js";
-import { randomBytes } from "../store/help.js";
-import { deviceTargets } from "../targets.js";
-import { askIn, first, STAFF, staffed, USER } from "./help.js";
+import { addOperator, randomBytes, removeOperator, says, setRole } from "../store/help.js";
+import { type Bench, deviceTargets } from "../targets.js";
+import { askIn, first, open, STAFF, staffed, USER } from "./help.js";
 
 const X25519 = Buffer.from("302a300506032b656e032100", "hex"); // RFC 8410 §4
 
@@ -87,5 +89,30 @@ describe.each(deviceTargets)("RAM after a handshake with $name", (kind) => {
     expect(traces(operators)).toEqual([]);
     target.boot();
     expect(traces(operators)).toEqual([]);
+  });
+});
+
+describe.each(deviceTargets)("RAM of $name when an operator is gone", (kind) => {
+  it.each<[string, (target: Bench) => string]>([
+    ["removed itself", (target) => says(removeOperator(target, "boss"))],
+    ["gave itself another role", (target) => says(setRole(target, "boss", Role.User))],
+    ["reset the device", (target) => says(target.ask(Command.Reset))],
+  ])("that %s holds neither the keys of its session nor what is asked in that", (_how, leave) => {
+    const target = staffed(kind);
+    const { talk, device } = target;
+    const has = (bytes: Uint8Array) => Buffer.from(device.ram()).indexOf(bytes) >= 0;
+    const boss = randomBytes(32);
+    addOperator(target, "boss", Role.Admin, boss);
+    target.admit("boss", boss);
+    const session = open(talk, { id: "boss", key: boss });
+    talk.session = session;
+    expect(says(talk.answer(Command.Info))).toBe("Ok");
+    expect([session.sendKey, session.receiveKey].map(has)).toEqual([true, true]);
+    expect(leave(target)).toBe("Ok");
+    expect([session.sendKey, session.receiveKey].map(has)).toEqual([false, false]);
+    const secret = randomBytes(32);
+    expect(says(addOperator(target, "x", Role.Admin, secret))).toBe("NoSession");
+    expect([secret, session.sendKey, session.receiveKey].map(has)).toEqual([false, false, false]);
+    target.close();
   });
 });

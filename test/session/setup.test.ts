@@ -9,7 +9,7 @@ import { people } from "../device/person.js";
 import { changeData, changeSlots, flip, placesOf, setVersion } from "../store/damage.js";
 import * as help from "../store/help.js";
 import { type Bench, deviceTargets, engineTargets } from "../targets.js";
-import { askIn, open, outcome } from "./help.js";
+import { askIn, open, outcome, refusals } from "./help.js";
 
 const { addAdmin, ADMIN, ADMIN_KEY, addOperator, begin, handle, list, put, ready, says, SMALL, state } = help;
 
@@ -71,6 +71,20 @@ describe.each(deviceTargets)("the setup code of $name", (kind) => {
     expect(says(target.ask(Command.ProvisionFinish))).toBe("Ok");
     expect(outcome(() => open(talk, SETUP))).toBe("HandshakeRefused");
     expect(askIn(talk, setup, Command.Info)).toBe("NoSession");
+    target.close();
+  });
+
+  it("opens sessions that end with provisioning and end nobody's: one that was opened before it is NoSession, the admin goes on", () => {
+    const target = kind.make(CODE);
+    const { talk } = target;
+    begin(target, SMALL);
+    addAdmin(target);
+    const admin = open(talk, { id: ADMIN, key: ADMIN_KEY });
+    expect(askIn(talk, admin, Command.Info)).toBe("Ok");
+    const setup = open(talk, SETUP);
+    expect(askIn(talk, admin, Command.ProvisionFinish)).toBe("Ok");
+    expect(askIn(talk, setup, Command.Info)).toBe("NoSession");
+    expect(askIn(talk, admin, Command.List)).toBe("Ok");
     target.close();
   });
 
@@ -184,6 +198,21 @@ describe.each(engineTargets)("rescue on $name", (kind) => {
     target.boot();
     expect(help.operators(target)).toEqual(["admin Admin", "pending Admin pending"]);
     expect(list(target)).toEqual([]);
+    target.close();
+  });
+
+  it("writes nothing for a refused handshake, which it counts", () => {
+    const target = ready(kind, SMALL);
+    const { talk, device } = target;
+    device.boot(START_RESCUE, 9);
+    talk.reset();
+    help.unchanged(target, () => {
+      for (const who of [ADMIN, "nobody", ""])
+        expect(outcome(() => open(talk, { id: who, key: help.randomBytes(32) }))).toBe("HandshakeRefused");
+    });
+    expect([refusals(talk), state(target)]).toEqual([3, State.Rescue]);
+    target.boot();
+    expect([refusals(talk), state(target)]).toEqual([0, State.Ready]);
     target.close();
   });
 });

@@ -2,6 +2,7 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { UNIT } from "../../firmware/defs/medium.js";
 import { PARTS_MAX, Usage } from "../../firmware/defs/record.js";
+import { CONTEXT_MAX, SALT_MAX } from "../../firmware/defs/use.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { deviceTargets, targets } from "../targets.js";
 import * as help from "./help.js";
@@ -123,6 +124,26 @@ describe.each(targets)("replace and relabel on $name", (kind) => {
     expect(unchanged(target, () => says(relabel(target, gone, "x", used)))).toBe("NoSuchHandle");
     expect(unchanged(target, () => says(replace(target, made, body(TOO_LARGE), used)))).toBe("TokenReused");
     expect(unchanged(target, () => says(relabel(target, made, LONG, used)))).toBe("BadLabel");
+    target.close();
+  });
+});
+
+describe.each(deviceTargets)("agree on $name", (kind) => {
+  it("refuses a salt and a context that are too long, and takes the next request without them for what it is", () => {
+    const target = ready(kind, SMALL);
+    const made = handle(generate(target, { usage: Usage.Agree }));
+    const derived = (salt: number, context: number) =>
+      target.ask(Command.Agree, [
+        [Key.Handle, made],
+        [Key.Public, Buffer.alloc(32).fill(9, 0, 1)],
+        [Key.Salt, new Uint8Array(salt)],
+        [Key.Context, new Uint8Array(context)],
+      ]);
+    expect(says(derived(SALT_MAX + 1, 5))).toBe(`BadArgument ${Key.Salt}`);
+    expect(says(help.agree(target, made))).toBe("Ok");
+    expect(says(derived(5, CONTEXT_MAX + 1))).toBe(`BadArgument ${Key.Context}`);
+    expect(says(help.agree(target, made))).toBe("Ok");
+    expect(says(derived(SALT_MAX, CONTEXT_MAX))).toBe("Ok");
     target.close();
   });
 });

@@ -5,7 +5,23 @@ import { Key } from "../../firmware/defs/wire.js";
 import { targets } from "../targets.js";
 import * as help from "./help.js";
 
-const { body, evict, get, handle, hex, list, put, randomBytes, ready, relabel, replace, says, token, unchanged } = help;
+const {
+  body,
+  evict,
+  generate,
+  get,
+  handle,
+  hex,
+  list,
+  put,
+  randomBytes,
+  ready,
+  relabel,
+  replace,
+  says,
+  token,
+  unchanged,
+} = help;
 
 describe.each(targets)("tokens on $name", (kind) => {
   const target = ready(kind);
@@ -76,6 +92,16 @@ describe.each(targets)("tokens on $name", (kind) => {
     const again = replace(target, made, content, by);
     expect(says(again)).toBe("Ok");
     expect(hex(get(target, made).get(Key.Body))).toBe(hex(content));
+  });
+
+  it("of a put that changed since do not let generate tell its key as one that was made here: TokenReused", () => {
+    for (const change of [replace, relabel]) {
+      const request = { token: token(), usage: Usage.Raw, policy: 0 };
+      const made = handle(put(target, request));
+      expect(unchanged(target, () => says(generate(target, request)))).toBe("TokenReused");
+      change(target, made);
+      expect(unchanged(target, () => says(generate(target, request)))).toBe("TokenReused");
+    }
   });
 
   it("are forgotten with their record: the same put makes a new one", () => {

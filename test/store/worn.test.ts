@@ -2,12 +2,21 @@
 import { describe, expect, it } from "vitest";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
 import { BODY_OFF_ERASES, JOURNAL_PLACE, JOURNAL_PLACES } from "../../firmware/defs/journal.js";
-import { DATA_BLOCK, JOURNAL_OFFSET, JOURNAL_SIZE, SLOT_CYCLES } from "../../firmware/defs/medium.js";
-import { Key, State } from "../../firmware/defs/wire.js";
+import {
+  CLAIMS_OFFSET,
+  DATA_BLOCK,
+  JOURNAL_OFFSET,
+  JOURNAL_SIZE,
+  LEDGER_OFFSET,
+  OPERATORS_OFFSET,
+  REFUSALS_OFFSET,
+  SLOT_CYCLES,
+} from "../../firmware/defs/medium.js";
+import { Command, Key, State } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
 import { type Bench, engineTargets, repeat } from "../targets.js";
 import { forgeJournal } from "./damage.js";
-import { body, get, handle, handles, hex, info, list, put, ready, replace, SMALL, says, state } from "./help.js";
+import { begin, body, get, handle, handles, hex, info, list, put, ready, replace, SMALL, says, state } from "./help.js";
 
 console.log(`worn flash: ${repeat}`);
 
@@ -60,6 +69,27 @@ describe.each(engineTargets)("a journal on $name", (kind) => {
         expect(says(put(target))).toBe("ReadOnly");
       }
     }
+    target.close();
+  });
+});
+
+describe.each(engineTargets)("a reset on $name", (kind) => {
+  it.each([
+    ["operators", OPERATORS_OFFSET],
+    ["claims", CLAIMS_OFFSET + 10 * DATA_BLOCK],
+    ["refusals", REFUSALS_OFFSET],
+    ["the ledger", LEDGER_OFFSET],
+  ])("is not stopped by a block of %s that cannot be erased: what stands there opens nothing", (_area, at) => {
+    const target = ready(kind, SMALL);
+    put(target);
+    stick(target, at, DATA_BLOCK, true);
+    expect(says(target.ask(Command.Reset))).toBe("Ok");
+    for (const boot of [false, true]) {
+      if (boot) target.boot();
+      expect(state(target)).toBe(State.Blank);
+    }
+    expect(says(begin(target, SMALL))).toBe("Ok");
+    expect([state(target), list(target)]).toEqual([State.Provisioning, []]);
     target.close();
   });
 });
