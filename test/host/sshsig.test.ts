@@ -1,5 +1,5 @@
 /** SSH signatures and signed notes, judged by ssh-keygen and by a published example; the key is node's here, the device's elsewhere. */
-import { createHash, generateKeyPairSync, sign, verify } from "node:crypto";
+import { createHash, createPrivateKey, createPublicKey, randomBytes, sign, verify } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -10,7 +10,9 @@ import { armorSshsig, checkNamespace, opensshLine, sshsigDigest } from "../../ho
 import { run, workDirectory } from "./keys.js";
 
 const directory = workDirectory();
-const { publicKey, privateKey } = generateKeyPairSync("ed25519");
+const seed = Buffer.concat([Buffer.from("302e020100300506032b657004220420", "hex"), randomBytes(32)]); // PKCS #8
+const privateKey = createPrivateKey({ key: seed, format: "der", type: "pkcs8" });
+const publicKey = createPublicKey(privateKey);
 const raw = Buffer.from(publicKey.export({ format: "jwk" }).x!, "base64url");
 
 /** What the device does: SPEC.md §12. */
