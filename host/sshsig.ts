@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { NAMESPACE_MAX } from "../firmware/defs/use.js";
 import { UsageError } from "./client/errors.js";
+import { sshString } from "./client/sshsig.js";
 
 /** What the message is hashed with; the device tells the algorithm from the digest's length. */
 const HASH = "sha512";
@@ -35,11 +36,11 @@ export function armorSshsig(publicKey: Uint8Array, signature: Uint8Array, namesp
   const blob = Buffer.concat([
     MAGIC,
     uint32(VERSION),
-    string(keyBlob(publicKey)),
-    string(Buffer.from(namespace)),
-    string(Buffer.alloc(0)),
-    string(Buffer.from(HASH)),
-    string(signatureBlob(signature)),
+    sshString(keyBlob(publicKey)),
+    sshString(namespace),
+    sshString(""),
+    sshString(HASH),
+    sshString(signatureBlob(signature)),
   ]);
   const lines = blob.toString("base64").match(new RegExp(`.{1,${LINE}}`, "g")) ?? [];
   return ["-----BEGIN SSH SIGNATURE-----", ...lines, "-----END SSH SIGNATURE-----", ""].join("\n");
@@ -54,16 +55,12 @@ export function opensshLine(publicKey: Uint8Array, comment: string): string {
 
 /** Type and key, as SSH writes a public key on the wire. */
 export function keyBlob(publicKey: Uint8Array): Buffer {
-  return Buffer.concat([string(Buffer.from(TYPE)), string(publicKey)]);
+  return Buffer.concat([sshString(TYPE), sshString(publicKey)]);
 }
 
 /** Type and signature, as SSH writes a signature on the wire. */
 export function signatureBlob(signature: Uint8Array): Buffer {
-  return Buffer.concat([string(Buffer.from(TYPE)), string(signature)]);
-}
-
-function string(bytes: Uint8Array): Buffer {
-  return Buffer.concat([uint32(bytes.length), bytes]);
+  return Buffer.concat([sshString(TYPE), sshString(signature)]);
 }
 
 function uint32(value: number): Buffer {

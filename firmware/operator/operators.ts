@@ -193,9 +193,9 @@ function settle(pending: bool): Status {
  *  Takes the same time either way. */
 export function candidate(who: usize, pending: bool, out: usize): i32 {
   const place = findKey(who, pending);
-  let any = 0; // some place in use: there always is one in a store that has operators
-  while (any < OPERATOR_PLACES - 1 && !state.isOperator(CURRENT, any)) any++;
-  const genuine = read(place >= 0 ? place : any) == Status.Ok && place >= 0;
+  let decoy = 0; // some place in use: there always is one in a store that has operators
+  while (decoy < OPERATOR_PLACES - 1 && !state.isOperator(CURRENT, decoy)) decoy++;
+  const genuine = read(place >= 0 ? place : decoy) == Status.Ok && place >= 0;
   const mask: u64 = 0 - <u64>genuine;
   for (let i = 0; i < PSK_SIZE; i += 8) {
     const random = load<u64>(out + i);

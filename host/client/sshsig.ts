@@ -12,11 +12,11 @@ export function sshsigMessage(namespace: string, digest: Uint8Array): Uint8Array
   const hash = HASHES.get(digest.length);
   if (hash === undefined)
     throw new UsageError(`A digest for an SSH signature has 32 or 64 bytes; got ${digest.length}.`);
-  return Buffer.concat([Buffer.from("SSHSIG"), ...[namespace, "", hash, digest].map(string)]);
+  return Buffer.concat([Buffer.from("SSHSIG"), ...[namespace, "", hash, digest].map(sshString)]);
 }
 
 /** A string of the SSH protocol (RFC 4251 §5): its length in 32 bits, high byte first, and its bytes. */
-function string(content: string | Uint8Array): Buffer {
+export function sshString(content: string | Uint8Array): Buffer {
   const bytes = Buffer.from(content);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(bytes.length);

@@ -2,6 +2,7 @@
  *  whole linear memory before and after: nothing but the named results may change, and scratch must be zero again. */
 import { readFileSync } from "node:fs";
 import { random } from "../host/random.js";
+import { watch } from "./memory.js";
 
 type Call = (...numbers: number[]) => number;
 type Address = { value: number };
@@ -71,28 +72,7 @@ export const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 export const bytes = (text: string) => Uint8Array.from(Buffer.from(text.replace(/\s/g, ""), "hex"));
 export const ascii = (text: string) => Uint8Array.from(Buffer.from(text, "ascii"));
 
-/** Puts bytes at an address. @returns the address */
-export function place(at: number, content: Uint8Array): number {
-  memory.set(content, at);
-  return at;
-}
-export const taken = (at: number, length: number) => memory.slice(at, at + length);
-
-/** Runs `work` and makes sure that no byte of memory changed outside the [address, length] pairs of `results`. As scratch is zero
- *  when it begins, this also says that scratch is wiped when it ends. */
-export function only<T>(results: readonly (readonly [number, number])[], work: () => T): T {
-  const before = Buffer.from(memory);
-  const result = work();
-  const after = Buffer.from(memory);
-  for (const [at, length] of results) after.copy(before, at, at, at + length);
-  if (!after.equals(before)) {
-    const at = after.findIndex((byte, i) => byte !== before[i]);
-    throw new Error(
-      `byte ${at} of linear memory was ${before[at]} and is ${after[at]}; it is neither result nor wiped scratch`,
-    );
-  }
-  return result;
-}
+export const { place, taken, only } = watch(memory);
 
 /** Random inputs with the seed that repeats them. */
 export function source() {

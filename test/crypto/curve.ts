@@ -1,6 +1,7 @@
 /** X25519, Ed25519 and SHA-512 of the core, called directly in V8 through build/curve.wasm. Every operation goes through one place that
  *  looks at the whole linear memory before and after: nothing but the result may change, and scratch must be zero again. */
 import { readFileSync } from "node:fs";
+import { watch } from "./memory.js";
 
 type Call = (...numbers: number[]) => number;
 type Address = { value: number };
@@ -44,28 +45,7 @@ export const POINT = 0xf100;
 export const SIGNATURE = 0xf200;
 export const OUT = 0xf300;
 
-/** Puts bytes at an address. @returns the address */
-export function place(at: number, content: Uint8Array): number {
-  memory.set(content, at);
-  return at;
-}
-export const taken = (at: number, length: number) => memory.slice(at, at + length);
-
-/** Runs `work` and makes sure that no byte of memory changed outside the [address, length] pairs of `results`. As scratch is zero
- *  when it begins, this also says that scratch is wiped when it ends. */
-export function only<T>(results: readonly (readonly [number, number])[], work: () => T): T {
-  const before = Buffer.from(memory);
-  const result = work();
-  const after = Buffer.from(memory);
-  for (const [at, length] of results) after.copy(before, at, at, at + length);
-  if (!after.equals(before)) {
-    const at = after.findIndex((byte, i) => byte !== before[i]);
-    throw new Error(
-      `byte ${at} of linear memory was ${before[at]} and is ${after[at]}; it is neither result nor wiped scratch`,
-    );
-  }
-  return result;
-}
+export const { place, taken, only } = watch(memory);
 
 /** Shared secret, `shift` bytes (0…7) off alignment. @returns undefined when the core refuses the point; the result is zero then */
 export function x25519(scalar: Uint8Array, point: Uint8Array, shift = 0): Uint8Array | undefined {

@@ -1,6 +1,7 @@
 /** The cryptography of sessions, called directly in V8 through build/hash.wasm. Every operation goes through one place that looks at the
  *  whole linear memory before and after: nothing but the named results may change, and scratch must be zero again. */
 import { readFileSync } from "node:fs";
+import { watch } from "./memory.js";
 
 type Call = (...numbers: number[]) => number;
 type Address = { value: number };
@@ -33,28 +34,7 @@ export const NONCE = 0xf800;
 export const TAG = 0xf900;
 export const OUT = 0xfa00;
 
-/** Puts bytes at an address. @returns the address */
-export function place(at: number, content: Uint8Array): number {
-  memory.set(content, at);
-  return at;
-}
-export const taken = (at: number, length: number) => memory.slice(at, at + length);
-
-/** Runs `work` and makes sure that no byte of memory changed outside the [address, length] pairs of `results`. As scratch is zero
- *  when it begins, this also says that scratch is wiped when it ends. */
-export function only<T>(results: readonly (readonly [number, number])[], work: () => T): T {
-  const before = Buffer.from(memory);
-  const result = work();
-  const after = Buffer.from(memory);
-  for (const [at, length] of results) after.copy(before, at, at, at + length);
-  if (!after.equals(before)) {
-    const at = after.findIndex((byte, i) => byte !== before[i]);
-    throw new Error(
-      `byte ${at} of linear memory was ${before[at]} and is ${after[at]}; it is neither result nor wiped scratch`,
-    );
-  }
-  return result;
-}
+export const { place, taken, only } = watch(memory);
 
 /** SHA-256 with data and result `shift` bytes (0…7) off alignment. */
 export function hash(data: Uint8Array, shift = 0): Uint8Array {

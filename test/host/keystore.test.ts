@@ -461,7 +461,7 @@ describe("operatorFrom", () => {
   });
 });
 
-describe.skipIf(process.platform !== "linux")("KeyringStore without Secret Service", () => {
+describe.skipIf(process.platform !== "linux")("KeyringStore without Secret Service (only Linux has another store to fall back to)", () => {
   beforeAll(() => {
     process.env.DBUS_SESSION_BUS_ADDRESS = "unix:path=/nonexistent/mbs-test"; // of this process, which is this file's alone
   });

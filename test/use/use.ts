@@ -12,6 +12,7 @@ import {
 } from "../../firmware/defs/custody.js";
 import { Status } from "../../firmware/defs/status.js";
 import { source } from "../crypto/core.js";
+import { watch } from "../crypto/memory.js";
 
 type Call = (...numbers: number[]) => number;
 type Functions =
@@ -95,28 +96,7 @@ const PUBLIC = 0xf580;
 export const END = memory.length;
 if (core.HEAP.value > BODY) throw new Error(`static data reach up to ${core.HEAP.value}, into the tests' own memory`);
 
-/** Puts bytes at an address. @returns the address */
-export function place(at: number, content: Uint8Array): number {
-  memory.set(content, at);
-  return at;
-}
-export const taken = (at: number, length: number) => memory.slice(at, at + length);
-
-/** Runs `work` and makes sure that no byte of memory changed outside the [address, length] pairs of `results`. As scratch is zero
- *  when it begins, this also says that scratch is wiped when it ends. */
-export function only<T>(results: readonly (readonly [number, number])[], work: () => T): T {
-  const before = Buffer.from(memory);
-  const result = work();
-  const after = Buffer.from(memory);
-  for (const [at, length] of results) after.copy(before, at, at, at + length);
-  if (!after.equals(before)) {
-    const at = after.findIndex((byte, i) => byte !== before[i]);
-    throw new Error(
-      `byte ${at} of linear memory was ${before[at]} and is ${after[at]}; it is neither result nor wiped scratch`,
-    );
-  }
-  return result;
-}
+export const { place, taken, only } = watch(memory);
 
 /** Asks a parser about bytes at the very end of linear memory, where reading one more would trap, and again in front of all ones and
  *  all zeros. @returns what it says, always the same; an address counts from the bytes' start */
