@@ -1,10 +1,11 @@
 /** The configuration of a person: a directory, and config.toml in it. Order: --config-dir, MBS_CONFIG_DIR, XDG.
  *  What the environment says wrongly is reported and ignored; what an argument says wrongly is an error. */
 import { statSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { stringify } from "smol-toml";
+import { writeWhole } from "./atomic.js";
 import { FileError, UsageError } from "./client/errors.js";
 import { parseKeySetting } from "./keys/keys.js";
 import { parsePort } from "./ports.js";
@@ -72,7 +73,7 @@ export async function readConfig(directory: string): Promise<Config> {
   return config;
 }
 
-/** Changes one setting, for this person alone to read. @param value undefined: removes it. @throws UsageError */
+/** Changes one setting, for this person alone to read. @param value undefined: removes it. @throws UsageError, FileError */
 export async function writeSetting(directory: string, name: Setting, value: string | undefined): Promise<void> {
   if (value !== undefined) SETTINGS[name](value);
   const config = await readConfig(directory);
@@ -80,8 +81,7 @@ export async function writeSetting(directory: string, name: Setting, value: stri
   else config[name] = value;
   const path = join(directory, "config.toml");
   await mkdir(directory, { recursive: true, mode: 0o700 });
-  await writeFile(`${path}.new`, stringify(config), { mode: 0o600 });
-  await rename(`${path}.new`, path);
+  await writeWhole(path, stringify(config));
 }
 
 /** @throws UsageError when there is no such setting */

@@ -7,13 +7,13 @@ import { chmod, lstat, rename, rm } from "node:fs/promises";
 import { createServer, type Server, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { Command, Key } from "../../firmware/defs/wire.js";
+import { isSameFile, withLock } from "../atomic.js";
 import { type Answered, Connection } from "../client/connection.js";
 import { DeclinedError, DisconnectedError, FileError, ProtocolError } from "../client/errors.js";
 import type { Busy } from "../client/link.js";
 import { encodeMessage, type Message, message, type Value } from "../client/message.js";
 import type { Operator } from "../client/session.js";
 import type { Transport } from "../client/transport.js";
-import { isSameFile, withLock } from "../keys/atomic.js";
 import {
   AGENT_VERSION,
   Ask,

@@ -3,8 +3,8 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "smol-toml";
+import { withLock, writeWhole } from "../atomic.js";
 import { FileError } from "../client/errors.js";
-import { withLock, writeWhole } from "../keys/atomic.js";
 import { parseToml, type Table } from "../toml.js";
 
 interface KnownDevice {

@@ -3,8 +3,8 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { checkPrivate, makePrivate, writeWhole } from "../atomic.js";
 import { FileError } from "../client/errors.js";
-import { checkPrivate, makePrivate, writeWhole } from "./atomic.js";
 import { type KeyStore, keyName, type Place } from "./keys.js";
 import { formatKey, parseKey } from "./text.js";
 

@@ -3,10 +3,10 @@
 import { mkdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "smol-toml";
+import { withLock, writeWhole } from "../atomic.js";
 import { isOperatorId } from "../client/answers.js";
 import { FileError } from "../client/errors.js";
 import { parseToml, type Table } from "../toml.js";
-import { withLock, writeWhole } from "./atomic.js";
 import type { Place } from "./keys.js";
 
 export interface KnownOperator {

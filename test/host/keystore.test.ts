@@ -13,10 +13,10 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { withLock } from "../../host/atomic.js";
 import { trustIdentity } from "../../host/cli/known-devices.js";
 import { FileError, UsageError } from "../../host/client/errors.js";
 import { readConfig, writeSetting } from "../../host/config.js";
-import { withLock } from "../../host/keys/atomic.js";
 import { operatorFrom, operatorIdFrom } from "../../host/keys/environment.js";
 import { FileStore } from "../../host/keys/file.js";
 import {
@@ -461,24 +461,27 @@ describe("operatorFrom", () => {
   });
 });
 
-describe.skipIf(process.platform !== "linux")("KeyringStore without Secret Service (only Linux has another store to fall back to)", () => {
-  beforeAll(() => {
-    process.env.DBUS_SESSION_BUS_ADDRESS = "unix:path=/nonexistent/mbs-test"; // of this process, which is this file's alone
-  });
+describe.skipIf(process.platform !== "linux")(
+  "KeyringStore without Secret Service (only Linux has another store to fall back to)",
+  () => {
+    beforeAll(() => {
+      process.env.DBUS_SESSION_BUS_ADDRESS = "unix:path=/nonexistent/mbs-test"; // of this process, which is this file's alone
+    });
 
-  it("fails instead of taking the kernel's keyring, which forgets", async () => {
-    const store = new KeyringStore();
-    for (let round = 0; round < 2; round++) {
-      await expect(store.put(instance, "admin", key(1))).rejects.toThrow(KeyringError);
-      await expect(store.get(instance, "admin")).rejects.toThrow(KeyringError);
-    }
-  });
+    it("fails instead of taking the kernel's keyring, which forgets", async () => {
+      const store = new KeyringStore();
+      for (let round = 0; round < 2; round++) {
+        await expect(store.put(instance, "admin", key(1))).rejects.toThrow(KeyringError);
+        await expect(store.get(instance, "admin")).rejects.toThrow(KeyringError);
+      }
+    });
 
-  it("leaves keys to files when the setting is auto", async () => {
-    const said: string[] = [];
-    const store = openKeys("auto", fresh(), (text) => said.push(text));
-    expect(await store.put(instance, "admin", key(1))).toBe("file");
-    expect(await store.get(instance, "admin")).toEqual(key(1));
-    expect(said).toHaveLength(1);
-  });
-});
+    it("leaves keys to files when the setting is auto", async () => {
+      const said: string[] = [];
+      const store = openKeys("auto", fresh(), (text) => said.push(text));
+      expect(await store.put(instance, "admin", key(1))).toBe("file");
+      expect(await store.get(instance, "admin")).toEqual(key(1));
+      expect(said).toHaveLength(1);
+    });
+  },
+);

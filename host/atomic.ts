@@ -5,7 +5,7 @@ import type { Stats } from "node:fs";
 import { mkdir, open, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { FileError } from "../client/errors.js";
+import { FileError } from "./client/errors.js";
 
 /** Whether other users can read or change what `stat` found. Windows has other means. */
 export function isOpen({ mode }: { mode: number }): boolean {
