@@ -294,7 +294,7 @@ async function begin(
   client.as({ id: "", key: code });
   const { instance } = await client.provisionBegin(manifestDigest(manifest), manifest.classes);
   if (code.every((byte) => byte === 0)) await refuseKnown(keys, instance);
-  const there = new Set((await client.operators()).map(({ id }) => id));
+  const there = new Set((await client.operators()).operators.map(({ id }) => id));
   const operator = admins(manifest).find(({ id }) => !there.has(id)); // keys of the others are elsewhere, or lost
   if (operator === undefined) {
     const ids = admins(manifest).map(({ id }) => id);
@@ -366,7 +366,7 @@ async function enrol(
   instance: Uint8Array,
   admin: Operator,
 ): Promise<Enrolled[]> {
-  const there = new Map((await client.operators()).map((entry) => [entry.id, entry]));
+  const there = new Map((await client.operators()).operators.map((entry) => [entry.id, entry]));
   for (const { id, role } of manifest.operators) {
     const present = there.get(id)?.role ?? role;
     if (present !== role)

@@ -98,7 +98,7 @@ describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, modul
 });
 
 describe("the data-flash map of SPEC §2", () => {
-  const areas = ["CUSTODY", "OPERATORS", "JOURNAL", "CLAIMS", "REFUSALS", "SEED", "LEDGER"] as const;
+  const areas = ["CUSTODY", "OPERATORS", "JOURNAL", "CLAIMS", "REFUSALS", "SEED", "LEDGER", "RESET"] as const;
   const values = new Map(Object.entries(medium));
   const constants = areas.map((area) => ({
     offset: values.get(`${area}_OFFSET`) ?? Number.NaN,

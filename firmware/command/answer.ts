@@ -13,8 +13,7 @@ import * as cbor from "./cbor";
 export function accept(pairs: i32): void {
   cbor.writeTo(MESSAGE, INNER_MAX);
   cbor.writeMap(pairs);
-  cbor.writeUint(Key.Command);
-  cbor.writeUint(Status.Ok);
+  cbor.pair(Key.Command, Status.Ok);
 }
 
 /** The answer to what has nothing to tell. */
@@ -27,10 +26,8 @@ export function done(status: Status): Status {
 export function version(status: Status, more: i32): Status {
   if (status != Status.Ok) return status;
   accept(3 + more);
-  cbor.writeUint(Key.Handle);
-  cbor.writeBytes(FRESH + HEADER_OFF_HANDLE, HANDLE_SIZE);
-  cbor.writeUint(Key.Sequence);
-  cbor.writeUint(load<u32>(FRESH, HEADER_OFF_SEQUENCE));
+  cbor.pairBytes(Key.Handle, FRESH + HEADER_OFF_HANDLE, HANDLE_SIZE);
+  cbor.pair(Key.Sequence, load<u32>(FRESH, HEADER_OFF_SEQUENCE));
   return Status.Ok;
 }
 

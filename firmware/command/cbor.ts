@@ -232,6 +232,15 @@ function writeString(major: u32, from: usize, length: i32): void {
   memory.copy(out, from, length);
   out += length;
 }
+/** Writes a key and its value, an integer or a byte string. */
+export function pair(key: i32, value: u32): void {
+  writeUint(key);
+  writeUint(value);
+}
+export function pairBytes(key: i32, at: usize, length: i32): void {
+  writeUint(key);
+  writeBytes(at, length);
+}
 /** Writes the head of a byte string and leaves `length` bytes to be filled in at the returned address. */
 export function writeBytesLater(length: i32): usize {
   writeHead(BYTES, length);

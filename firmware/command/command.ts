@@ -119,8 +119,7 @@ export function refuse(status: Status): i32 {
   cbor.writeUint(Key.Command);
   cbor.writeInt(status);
   if (detail >= 0) {
-    cbor.writeUint(Key.Detail);
-    cbor.writeUint(<u32>detail);
+    cbor.pair(Key.Detail, <u32>detail);
   }
   return cbor.written();
 }
@@ -356,8 +355,7 @@ function list(): Status {
     }
   }
   cbor.endArray(items, n);
-  cbor.writeUint(Key.Corrupt);
-  cbor.writeUint(corrupt);
+  cbor.pair(Key.Corrupt, corrupt);
   return Status.Ok;
 }
 
@@ -375,12 +373,9 @@ function show(): Status {
   cbor.writeArray(parts.count(body, length));
   for (let part = body; part < body + length; part = parts.next(part)) {
     cbor.writeMap(4);
-    cbor.writeUint(Key.Length);
-    cbor.writeUint(parts.contentLength(part));
-    cbor.writeUint(Key.Kind);
-    cbor.writeUint(parts.kind(part));
-    cbor.writeUint(Key.Flags);
-    cbor.writeUint(parts.flags(part));
+    cbor.pair(Key.Length, parts.contentLength(part));
+    cbor.pair(Key.Kind, parts.kind(part));
+    cbor.pair(Key.Flags, parts.flags(part));
     cbor.writeUint(Key.Algorithm);
     cbor.writeInt(parts.algorithm(part));
   }
@@ -402,8 +397,7 @@ function epoch(): Status {
   const status = store.setEpoch(request.epoch);
   if (status != Status.Ok) return status;
   accept(2);
-  cbor.writeUint(Key.Epoch);
-  cbor.writeUint(state.epoch(CURRENT));
+  cbor.pair(Key.Epoch, state.epoch(CURRENT));
   return Status.Ok;
 }
 
@@ -411,8 +405,7 @@ function acceptSet(): Status {
   const status = store.accept();
   if (status != Status.Ok) return status;
   accept(2);
-  cbor.writeUint(Key.Accepted);
-  cbor.writeUint(state.accepted(CURRENT));
+  cbor.pair(Key.Accepted, state.accepted(CURRENT));
   return Status.Ok;
 }
 
@@ -420,10 +413,8 @@ function provision(): Status {
   const status = store.provision(request.DIGEST, request.GEOMETRY, request.classes);
   if (status != Status.Ok) return status;
   accept(3);
-  cbor.writeUint(Key.Instance);
-  cbor.writeBytes(INSTANCE, 16);
-  cbor.writeUint(Key.State);
-  cbor.writeUint(store.lifeState());
+  cbor.pairBytes(Key.Instance, INSTANCE, 16);
+  cbor.pair(Key.State, store.lifeState());
   return Status.Ok;
 }
 
@@ -434,8 +425,7 @@ function finish(): Status {
   if (status == Status.Ok) status = store.finish();
   if (status != Status.Ok) return status;
   accept(2);
-  cbor.writeUint(Key.State);
-  cbor.writeUint(store.lifeState());
+  cbor.pair(Key.State, store.lifeState());
   return Status.Ok;
 }
 

@@ -44,11 +44,9 @@ function writeWord(key: Key, at: usize): void {
 function writeFirstKeys(slot: i32, first: bool, more: i32): void {
   cbor.writeMap(pairs(more + (first ? 1 : 0)));
   if (first) {
-    cbor.writeUint(Key.Command);
-    cbor.writeUint(Status.Ok);
+    cbor.pair(Key.Command, Status.Ok);
   }
-  cbor.writeUint(Key.Handle);
-  cbor.writeBytes(HEADER + HEADER_OFF_HANDLE, HANDLE_SIZE);
+  cbor.pairBytes(Key.Handle, HEADER + HEADER_OFF_HANDLE, HANDLE_SIZE);
   if (header.labelLength(HEADER) > 0) {
     cbor.writeUint(Key.Label);
     cbor.writeText(LABEL, header.labelLength(HEADER));
@@ -58,14 +56,12 @@ function writeFirstKeys(slot: i32, first: bool, more: i32): void {
   writeByte(Key.Policy, HEADER_OFF_POLICY);
   writeWord(Key.Epoch, HEADER_OFF_EPOCH);
   writeByte(Key.Origin, HEADER_OFF_ORIGIN);
-  cbor.writeUint(Key.Class);
-  cbor.writeUint(geometry.classOfSlot(slot));
+  cbor.pair(Key.Class, geometry.classOfSlot(slot));
 }
 
 /** Keys from Length on, without the number of parts. */
 function writeLength(): void {
-  cbor.writeUint(Key.Length);
-  cbor.writeUint(header.bodyLength(HEADER));
+  cbor.pair(Key.Length, header.bodyLength(HEADER));
   writeWord(Key.Sequence, HEADER_OFF_SEQUENCE);
 }
 function writeLastKeys(): void {

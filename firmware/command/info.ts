@@ -40,15 +40,6 @@ export function setTrapCode(code: i32): void {
   trapCode = code;
 }
 
-function pair(key: Key, value: u32): void {
-  cbor.writeUint(key);
-  cbor.writeUint(value);
-}
-function bytes(key: Key, at: usize, length: i32): void {
-  cbor.writeUint(key);
-  cbor.writeBytes(at, length);
-}
-
 /** Facts of the board into PAGE, zeros when they cannot be read. */
 function readFacts(): void {
   memory.fill(PAGE, 0, 64);
@@ -64,14 +55,14 @@ export function hasChallenge(): bool {
 export function writeHello(): void {
   fresh = entropy.random(CHALLENGE, CHALLENGE_SIZE) == Status.Ok;
   cbor.writeMap(fresh ? 9 : 8);
-  pair(Key.Command, Status.Ok);
-  pair(Key.Protocol, PROTOCOL_VERSION);
-  pair(Key.Format, FORMAT_VERSION);
-  bytes(Key.Instance, INSTANCE, 16);
-  pair(Key.State, store.lifeState());
-  pair(Key.TrapCode, trapCode);
-  if (fresh) bytes(Key.Challenge, CHALLENGE, CHALLENGE_SIZE);
-  pair(Key.Refusals, refusals.total());
+  cbor.pair(Key.Command, Status.Ok);
+  cbor.pair(Key.Protocol, PROTOCOL_VERSION);
+  cbor.pair(Key.Format, FORMAT_VERSION);
+  cbor.pairBytes(Key.Instance, INSTANCE, 16);
+  cbor.pair(Key.State, store.lifeState());
+  cbor.pair(Key.TrapCode, trapCode);
+  if (fresh) cbor.pairBytes(Key.Challenge, CHALLENGE, CHALLENGE_SIZE);
+  cbor.pair(Key.Refusals, refusals.total());
   cbor.writeUint(Key.SetupCode);
   cbor.writeBool(setup.isSet());
 }
@@ -100,16 +91,16 @@ function writeClass(c: i32): void {
     total += erases;
   }
   cbor.writeMap(10);
-  pair(Key.Class, c);
-  pair(Key.SlotUnits, geometry.units(c));
-  pair(Key.Blocks, geometry.blocks(c));
-  pair(Key.Capacity, geometry.capacity(c));
-  pair(Key.Live, state.liveInClass(CURRENT, c));
-  pair(Key.Dirty, dirty);
-  pair(Key.EraseMin, least);
-  pair(Key.EraseMax, most);
-  pair(Key.EraseTotal, total);
-  pair(Key.PutsLeft, putsLeft(c));
+  cbor.pair(Key.Class, c);
+  cbor.pair(Key.SlotUnits, geometry.units(c));
+  cbor.pair(Key.Blocks, geometry.blocks(c));
+  cbor.pair(Key.Capacity, geometry.capacity(c));
+  cbor.pair(Key.Live, state.liveInClass(CURRENT, c));
+  cbor.pair(Key.Dirty, dirty);
+  cbor.pair(Key.EraseMin, least);
+  cbor.pair(Key.EraseMax, most);
+  cbor.pair(Key.EraseTotal, total);
+  cbor.pair(Key.PutsLeft, putsLeft(c));
 }
 
 /** Handles of evicted records whose ciphertext still stands somewhere: as an array, each handle as often as it is found. */
@@ -132,21 +123,25 @@ function writeOperatorId(): void {
   cbor.writeText(operators.id(), operators.idLength());
 }
 
-/** The operators: as an array, in order of place; places that do not verify are left out. The vault must be open. */
+/** The operators: as an array, in order of place; places that do not verify are counted. The vault must be open. */
 export function writeOperators(): void {
-  cbor.writeMap(2);
-  pair(Key.Command, Status.Ok);
+  let corrupt = 0;
+  for (let place = 0; place < OPERATOR_PLACES; place++)
+    if (state.isOperator(CURRENT, place) && operators.read(place) != Status.Ok) corrupt++;
+  cbor.writeMap(corrupt > 0 ? 3 : 2);
+  cbor.pair(Key.Command, Status.Ok);
+  if (corrupt > 0) cbor.pair(Key.Corrupt, corrupt);
   cbor.writeUint(Key.Operators);
   const items = cbor.beginArray();
   let n = 0;
   for (let place = 0; place < OPERATOR_PLACES; place++) {
     if (!state.isOperator(CURRENT, place) || operators.read(place) != Status.Ok) continue;
     cbor.writeMap(4);
-    pair(Key.Role, operators.role());
+    cbor.pair(Key.Role, operators.role());
     writeOperatorId();
     cbor.writeUint(Key.Pending);
     cbor.writeBool(state.isPending(CURRENT, place));
-    pair(Key.Refusals, refusals.naming(place));
+    cbor.pair(Key.Refusals, refusals.naming(place));
     n++;
   }
   operators.forget();
@@ -161,42 +156,42 @@ export function writeInfo(): void {
   const named =
     caller.operator() != NO_OPERATOR && vault.open() == Status.Ok && operators.read(caller.operator()) == Status.Ok;
   cbor.writeMap((mounted ? 22 : 12) + (named ? 1 : 0));
-  pair(Key.Command, Status.Ok);
+  cbor.pair(Key.Command, Status.Ok);
   if (mounted) {
-    pair(Key.Epoch, state.epoch(CURRENT));
-    pair(Key.Sequence, changes);
+    cbor.pair(Key.Epoch, state.epoch(CURRENT));
+    cbor.pair(Key.Sequence, changes);
   }
-  pair(Key.Protocol, PROTOCOL_VERSION);
-  pair(Key.Format, FORMAT_VERSION);
-  bytes(Key.Instance, INSTANCE, 16);
-  pair(Key.State, store.lifeState());
-  pair(Key.Custody, mounted ? load<u8>(vault.custody(), CUSTODY_OFF_KIND) : load<u8>(PAGE, FACTS_OFF_CUSTODY));
+  cbor.pair(Key.Protocol, PROTOCOL_VERSION);
+  cbor.pair(Key.Format, FORMAT_VERSION);
+  cbor.pairBytes(Key.Instance, INSTANCE, 16);
+  cbor.pair(Key.State, store.lifeState());
+  cbor.pair(Key.Custody, mounted ? load<u8>(vault.custody(), CUSTODY_OFF_KIND) : load<u8>(PAGE, FACTS_OFF_CUSTODY));
   if (mounted) {
-    bytes(Key.Manifest, MANIFEST, 16);
+    cbor.pairBytes(Key.Manifest, MANIFEST, 16);
     cbor.writeUint(Key.Classes);
     cbor.writeArray(geometry.classes());
     for (let c = 0; c < geometry.classes(); c++) writeClass(c);
   }
-  bytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
-  bytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
-  if (mounted) pair(Key.CustodyCopies, vault.hasSecond() ? 2 : 1);
+  cbor.pairBytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
+  cbor.pairBytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
+  if (mounted) cbor.pair(Key.CustodyCopies, vault.hasSecond() ? 2 : 1);
   const boardNumber: u32 = load<u8>(PAGE, FACTS_OFF_BOARD);
   if (mounted) {
     const budget: u32 = DATA_CYCLES * JOURNAL_PLACES;
-    pair(Key.ChangesLeft, budget > changes ? budget - changes : 0);
+    cbor.pair(Key.ChangesLeft, budget > changes ? budget - changes : 0);
     cbor.writeUint(Key.Residue);
     writeResidue(); // uses PAGE
   }
-  pair(Key.TrapCode, trapCode);
+  cbor.pair(Key.TrapCode, trapCode);
   if (mounted) {
-    pair(Key.Accepted, state.accepted(CURRENT));
+    cbor.pair(Key.Accepted, state.accepted(CURRENT));
     cbor.writeUint(Key.EpochSet);
     cbor.writeBool(state.hasFlag(CURRENT, BODY_EPOCH_SET));
   }
-  pair(Key.Board, boardNumber);
-  if (mounted) pair(Key.Corrupt, store.corruptSlots());
-  pair(Key.Role, caller.role());
+  cbor.pair(Key.Board, boardNumber);
+  if (mounted) cbor.pair(Key.Corrupt, store.corruptSlots());
+  cbor.pair(Key.Role, caller.role());
   if (named) writeOperatorId();
   operators.forget();
-  pair(Key.Refusals, refusals.total());
+  cbor.pair(Key.Refusals, refusals.total());
 }

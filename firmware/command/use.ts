@@ -114,10 +114,8 @@ export function sign(): Status {
   close();
   if (status != Status.Ok) return status;
   accept(3);
-  cbor.writeUint(Key.Public);
-  cbor.writeBytes(PUBLIC, KEY_SIZE);
-  cbor.writeUint(Key.Signature);
-  cbor.writeBytes(RESULT, ED25519_SIGNATURE);
+  cbor.pairBytes(Key.Public, PUBLIC, KEY_SIZE);
+  cbor.pairBytes(Key.Signature, RESULT, ED25519_SIGNATURE);
   return Status.Ok;
 }
 
@@ -151,8 +149,7 @@ export function agree(): Status {
   close();
   if (length < 0) return <Status>length;
   accept(2);
-  cbor.writeUint(Key.Data);
-  cbor.writeBytes(RESULT, length);
+  cbor.pairBytes(Key.Data, RESULT, length);
   wipe(RESULT, RESULT_SIZE);
   return Status.Ok;
 }
@@ -193,12 +190,9 @@ export function attest(): Status {
   if (length < 0) return <Status>length;
   attestation.sign(RESULT, PUBLIC, STATEMENT, length);
   accept(4);
-  cbor.writeUint(Key.Signature);
-  cbor.writeBytes(RESULT, ED25519_SIGNATURE);
-  cbor.writeUint(Key.Statement);
-  cbor.writeBytes(STATEMENT, length);
-  cbor.writeUint(Key.Identity);
-  cbor.writeBytes(PUBLIC, KEY_SIZE);
+  cbor.pairBytes(Key.Signature, RESULT, ED25519_SIGNATURE);
+  cbor.pairBytes(Key.Statement, STATEMENT, length);
+  cbor.pairBytes(Key.Identity, PUBLIC, KEY_SIZE);
   return Status.Ok;
 }
 
@@ -217,8 +211,7 @@ export function generate(): Status {
   if (status == Status.Ok && store.isRepeated()) status = readGenerated();
   status = version(status, 1);
   if (status != Status.Ok) return status;
-  cbor.writeUint(Key.Public);
-  cbor.writeBytes(PUBLIC, KEY_SIZE);
+  cbor.pairBytes(Key.Public, PUBLIC, KEY_SIZE);
   return Status.Ok;
 }
 

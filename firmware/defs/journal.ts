@@ -28,7 +28,7 @@ export const BODY_OFF_MAC: i32 = 172; // 16 bytes, keyed BLAKE3 over the first 1
 export const BODY_OFF_SETTLED: i32 = 188; // 4 bytes, keyed BLAKE3 of the MAC
 /** First word of the last place while provisioning makes a root, "ROOT"; its complement, both again. */
 export const ANNOUNCEMENT: u32 = 0x544f4f52;
-/** The same while a factory reset erases everything, "RSET". */
+/** The same in a reset place while a factory reset erases everything, "RSET". */
 export const RESET_ANNOUNCEMENT: u32 = 0x54455352;
 export const BODY_PROVISIONED: i32 = 1;
 export const BODY_EPOCH_SET: i32 = 2; // an admin sets the epoch; power-ups no longer count

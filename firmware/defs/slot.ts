@@ -1,5 +1,5 @@
 /** One slot: a header unit, programmed last, then label and sealed body. SPEC.md §4. Little-endian. */
-export const FORMAT_VERSION: i32 = 0; // 0 carries no promise; raised when a byte on the medium changes meaning
+export const FORMAT_VERSION: i32 = 1; // raised when a byte on the medium changes meaning; 0 carried no promise
 export const HEADER_MAGIC: i32 = 0x424d; // "MB"
 export const HEADER_OFF_MAGIC: i32 = 0; // u16
 export const HEADER_OFF_VERSION: i32 = 2; // u8, FORMAT_VERSION

@@ -93,14 +93,20 @@ function isOf(place: i32, wanted: usize): bool {
   return equal(PAGE, wanted, OPERATOR_ID) && status == Status.Ok;
 }
 
-/** The place with the used key under this id, or -1; with `pending` the one whose key waits. Looks at every place, whatever it finds. */
+/** The place with the used key under this id, or -1; with `pending` the one whose key waits. Looks at every place, whatever it finds, and
+ *  takes one that verifies before one that does not: a damaged id may read as another operator's. */
 function findKey(wanted: usize, pending: bool): i32 {
   let found = -1;
+  let damaged = -1;
   for (let place = 0; place < OPERATOR_PLACES; place++) {
     const waits = state.isPending(CURRENT, place) == pending;
-    if (isOf(place, wanted) && waits) found = place;
+    const isGenuine = read(place) == Status.Ok; // asked of every place: the time tells nothing
+    if (!isOf(place, wanted) || !waits) continue;
+    if (isGenuine) found = place;
+    else damaged = place;
   }
-  return found;
+  forget();
+  return found >= 0 ? found : damaged;
 }
 
 /** Number of operators: ids, not places. */

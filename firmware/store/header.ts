@@ -8,17 +8,20 @@ import { LABEL_MAX } from "../defs/record";
 import {
   FORMAT_VERSION,
   HEADER_MAGIC,
+  HEADER_OFF_HANDLE,
   HEADER_OFF_LABEL_HASH,
   HEADER_OFF_LABEL_LENGTH,
   HEADER_OFF_LENGTH,
   HEADER_OFF_MAC,
   HEADER_OFF_MAGIC,
+  HEADER_OFF_SEQUENCE,
   HEADER_OFF_VERSION,
   HEADER_SIZE,
 } from "../defs/slot";
 import { Status } from "../defs/status";
 import { HEADER, LABEL, TAG } from "../memory";
 import * as geometry from "./geometry";
+import * as journal from "./journal";
 import { KeyName, key } from "./vault";
 
 export function labelLength(header: usize): i32 {
@@ -50,6 +53,19 @@ export function read(slot: i32): Status {
     labelLength(HEADER) <= LABEL_MAX &&
     labelLength(HEADER) + bodyLength(HEADER) <= geometry.room(geometry.classOfSlot(slot));
   return fits ? Status.Ok : Status.Corrupt;
+}
+
+function isNewest(): bool {
+  return load<u32>(HEADER, HEADER_OFF_SEQUENCE) > journal.highest();
+}
+
+/** Whether a slot holds a genuine header newer than everything in the journal; what is written from now on is newer still. Uses HEADER. */
+export function isLater(slot: i32): bool {
+  const status = board.read(Region.Slots, geometry.offsetOfSlot(slot), HEADER, HEADER_OFF_HANDLE);
+  if (status != Status.Ok || load<u16>(HEADER, HEADER_OFF_MAGIC) != HEADER_MAGIC) return false;
+  if (!isNewest() || read(slot) != Status.Ok || !isNewest()) return false; // cells whose erase was cut read differently each time
+  journal.raise(load<u32>(HEADER, HEADER_OFF_SEQUENCE));
+  return true;
 }
 
 /** Reads the label that HEADER names into LABEL and checks it against its hash. Ok | Corrupt | Unreadable. */

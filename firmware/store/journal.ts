@@ -25,9 +25,8 @@ import {
   JOURNAL_PLACE,
   JOURNAL_PLACES,
   Operation,
-  RESET_ANNOUNCEMENT,
 } from "../defs/journal";
-import { DATA_BLOCK, JOURNAL_OFFSET } from "../defs/medium";
+import { DATA_BLOCK, DATA_UNIT, JOURNAL_OFFSET } from "../defs/medium";
 import { FORMAT_VERSION } from "../defs/slot";
 import { Status } from "../defs/status";
 import { CURRENT, MESSAGE, NEXT, PLACE, TAG } from "../memory";
@@ -38,9 +37,7 @@ import { KeyName, key, mend } from "./vault";
 const LAST: i32 = JOURNAL_PLACES - 1;
 const PLACES_TRIED: i32 = 3; // by one change; what fails at more of them is not a worn block
 
-/** What the last place can announce: that provisioning makes a root, or that a factory reset erases everything. */
-export const MAKING: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
-export const RESETTING: u64 = ((<u64>~RESET_ANNOUNCEMENT) << 32) | RESET_ANNOUNCEMENT;
+const MAKING: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
 
 let current: i32 = -1; // place of the record in CURRENT
 let top: u32 = 0; // highest sequence readable in any place
@@ -49,6 +46,22 @@ let counted: bool = false; // this power-up is counted in the epoch
 let writable: bool = false;
 let target: i32 = 0; // place of the change under way
 let failing: u32 = 0; // bit p: place p failed since power-up; changes go round it
+let broken: i32 = -1; // place of the newest record when it is damaged for good: CURRENT is an older one
+
+/** Whether the newest record was there and is lost: what is shown is older. */
+export function isBroken(): bool {
+  return broken >= 0;
+}
+
+/** The highest sequence that was readable in any place, or that raise() named. */
+export function highest(): u32 {
+  return top;
+}
+
+/** Traces of a sequence were found elsewhere: what is written from now on is newer. */
+export function raise(sequence: u32): void {
+  top = max(top, sequence);
+}
 
 /** Whether no change was made since mount: the first one has more to erase. */
 export function isUntouched(): bool {
@@ -75,6 +88,43 @@ function isSettled(at: usize): bool {
   return equal(TAG, at + BODY_OFF_SETTLED, 4);
 }
 
+/** Whether a place that does not verify was settled once: its settled word fits the MAC that stands there, or the one that its bytes give.
+ *  The word is programmed when the body is certain, and erased before the rest: damage leaves that behind, and no cut. */
+function wasSettled(at: usize): bool {
+  if (isSettled(at)) return true;
+  keyed(TAG, key(KeyName.Journal), at, BODY_OFF_MAC);
+  memory.copy(PLACE, TAG, 16);
+  keyed(TAG, key(KeyName.Journal), PLACE, 16);
+  return equal(TAG, at + BODY_OFF_SETTLED, 4);
+}
+
+/** Place of a record newer than the valid one in `newest` that was settled and does not verify, or -1. */
+function findDamaged(readable: u32, newest: i32): i32 {
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    const isNewer = ((readable >>> p) & 1) != 0 ? seenSequence(p) > seenSequence(newest) : p == after(newest, 1);
+    if (isNewer && wasSettled(seen(p))) return p;
+  }
+  return -1;
+}
+
+function flip(at: usize, bit: i32): void {
+  const mask: u32 = 1 << (bit & 7);
+  store<u8>(at + (bit >> 3), load<u8>(at + (bit >> 3)) ^ mask);
+}
+
+/** Puts a settled record right in memory when a single bit of it changed: the one whose flip makes it verify. */
+function correct(at: usize): bool {
+  for (let bit = 0; bit < INTENT_SIZE * 8 && !hasIntent(at); bit++) {
+    flip(at, bit);
+    if (!hasIntent(at)) flip(at, bit);
+  }
+  for (let bit = INTENT_SIZE * 8; bit < BODY_OFF_SETTLED * 8 && hasIntent(at) && !isValid(at); bit++) {
+    flip(at, bit);
+    if (!isValid(at)) flip(at, bit);
+  }
+  return hasIntent(at) && isValid(at);
+}
+
 /** Marks in `record` what an intent may have begun to write. */
 function applyIntent(record: usize, at: usize): void {
   const touched: i32 = load<u8>(at, INTENT_OFF_TOUCHED);
@@ -86,8 +136,9 @@ function applyIntent(record: usize, at: usize): void {
   }
 }
 
+/** Erases a place, its settled word first: see wasSettled(). */
 function erasePlace(place: i32): Status {
-  for (let at = 0; at < JOURNAL_PLACE; at += DATA_BLOCK) {
+  for (let at = JOURNAL_PLACE - DATA_BLOCK; at >= 0; at -= DATA_BLOCK) {
     if (board.erase(Region.Data, offset(place) + at) != Status.Ok) return Status.MediumFailed;
   }
   return Status.Ok;
@@ -129,10 +180,10 @@ export function isVirgin(): bool {
   return true;
 }
 
-/** Whether the last place announces this. */
-export function isAnnounced(what: u64): bool {
+/** Whether the last place announces that provisioning makes a root. */
+export function isAnnounced(): bool {
   if (board.read(Region.Data, offset(LAST), PLACE, INTENT_SIZE) != Status.Ok) return false;
-  return load<u64>(PLACE) == what && load<u64>(PLACE, 8) == what;
+  return load<u64>(PLACE) == MAKING && load<u64>(PLACE, 8) == MAKING;
 }
 
 /** Erases the first place, the only one that a provisioning cut before its first record can have touched: what reads as no record now
@@ -141,30 +192,18 @@ export function clearFirst(): void {
   erasePlace(0);
 }
 
-/** Announces something in the last place; the last record that create() writes, or eraseLast(), takes it away. Ok | MediumFailed. */
-export function announce(what: u64): Status {
+/** Announces in the last place that a root is made; the last record that create() writes takes it away. Ok | MediumFailed. */
+export function announce(): Status {
   if (erasePlace(LAST) != Status.Ok) return Status.MediumFailed;
-  store<u64>(PLACE, what);
-  store<u64>(PLACE, what, 8);
+  store<u64>(PLACE, MAKING);
+  store<u64>(PLACE, MAKING, 8);
   if (board.program(Region.Data, offset(LAST), PLACE, INTENT_SIZE) != Status.Ok) return Status.MediumFailed;
-  return isAnnounced(what) ? Status.Ok : Status.MediumFailed;
+  return isAnnounced() ? Status.Ok : Status.MediumFailed;
 }
 
-/** Takes away what the last place announces. Ok | MediumFailed. */
-export function eraseLast(): Status {
-  return erasePlace(LAST);
-}
 /** Whether an offset of the data flash lies in the journal. */
 export function isAt(at: i32): bool {
   return at >= JOURNAL_OFFSET && at < offset(JOURNAL_PLACES);
-}
-/** Whether an offset of the data flash lies in the last place. */
-export function isLastAt(at: i32): bool {
-  return at >= offset(LAST) && at < offset(LAST) + JOURNAL_PLACE;
-}
-/** Whether the newest record stands in the last place. */
-export function isInLast(): bool {
-  return current == LAST;
 }
 
 function seen(place: i32): usize {
@@ -184,22 +223,46 @@ export function mount(): Status {
   top = 0;
   for (let p = 0; p < JOURNAL_PLACES; p++) {
     if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) != Status.Ok) {
-      memory.fill(seen(p), 0, JOURNAL_PLACE);
-      board.read(Region.Data, offset(p), seen(p), INTENT_SIZE); // a torn body must not hide what its intent touched
+      // unit by unit: a torn body must not hide what its intent touched
+      for (let at = 0; at < JOURNAL_PLACE; at += DATA_UNIT) {
+        if (board.read(Region.Data, offset(p) + at, seen(p) + at, DATA_UNIT) != Status.Ok) store<u32>(seen(p) + at, 0);
+      }
     }
     if (!hasIntent(seen(p))) continue;
     readable |= 1 << p;
     if (seenSequence(p) > top) top = seenSequence(p);
   }
-  const newest = highestValid(readable, 0xffffffff, false);
+  let newest = highestValid(readable, 0xffffffff, false);
   if (newest < 0) return Status.CustodyDamaged;
+  let corrected = false;
+  broken = findDamaged(readable, newest);
+  if (broken >= 0 && (correct(seen(broken)) || isRoundBehind(broken, readable, newest))) {
+    if (isValid(seen(broken)) && seenSequence(broken) > seenSequence(newest)) {
+      corrected = true;
+      newest = broken;
+      readable |= 1 << newest;
+      raise(seenSequence(newest));
+    }
+    broken = -1;
+  }
   const at = seen(newest);
   const sequence = seenSequence(newest);
   memory.copy(CURRENT, at, JOURNAL_PLACE);
   current = newest;
+  if (broken >= 0) {
+    // no state is written until somebody accepts an older one; what the lost change touched is not known. An acceptance that was cut must
+    // not come true later: it touched nothing
+    for (let p = 0; p < JOURNAL_PLACES; p++) {
+      if (p != broken && ((readable >>> p) & 1) != 0 && seenSequence(p) > sequence) erasePlace(p);
+    }
+    raise(sequence + JOURNAL_PLACES);
+    for (let block = 0; block < geometry.blockCount(); block++) state.soil(CURRENT, block);
+    writable = true;
+    return Status.Ok;
+  }
   // a store in use has many readable places; a lone record may be the first one of a provisioning that was cut, and its settled word marginal
   const alone = (readable & (readable - 1)) == 0;
-  if (!alone && isSettled(at) && top == sequence) {
+  if (!alone && !corrected && isSettled(at) && top == sequence) {
     writable = true;
     return Status.Ok;
   }
@@ -223,6 +286,12 @@ export function mount(): Status {
   memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
   applyIntentsAbove(CURRENT, readable, seenSequence(current));
   return Status.ReadOnly;
+}
+
+/** Whether a place whose intent does not verify reads like the oldest record, which stands behind the newest one. */
+function isRoundBehind(place: i32, readable: u32, newest: i32): bool {
+  if (((readable >>> place) & 1) != 0) return false;
+  return seenSequence(newest) - seenSequence(place) < 2 * JOURNAL_PLACES;
 }
 
 /** Shows the newest valid record in CURRENT without writing anything: for rescue. Uses MESSAGE. Ok | CustodyDamaged. */
@@ -281,14 +350,14 @@ function tidy(): void {
  *  @returns Ok | ReadOnly | MediumFailed (mount again) */
 export function begin(operation: Operation, touched: i32, flags: i32): Status {
   if (!writable) return Status.ReadOnly;
-  if (untouched) tidy();
+  if (untouched && broken < 0) tidy(); // what is left of a lost record stays until an older state is accepted
   untouched = false;
   memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
   if (!counted && !state.hasFlag(CURRENT, BODY_EPOCH_SET)) state.setEpoch(NEXT, state.epoch(CURRENT) + 1);
   let tries = 0;
   for (let step = 1; step < JOURNAL_PLACES && tries < PLACES_TRIED; step++) {
     target = after(current, step);
-    if (((failing >>> target) & 1) != 0) continue;
+    if (((failing >>> target) & 1) != 0 || target == broken) continue;
     if (erasePlace(target) == Status.Ok) return noteFailure(writeIntent(target, operation, touched, flags));
     failing |= 1 << target;
     tries++;

@@ -1,19 +1,42 @@
 /** Factory reset: everything that the data flash holds is erased, the root first. What was sealed in the slots stays there, and nothing opens
- *  it any more. Goes on after a cut: first the journal says so, then, when there is no root to read it with, an announcement in its last
- *  place. DESIGN.md §3.4. */
+ *  it any more. Goes on after a cut: first the journal says so, then, when there is no root to read it with, an announcement in one of two
+ *  places of its own. DESIGN.md §3.4. */
 import * as board from "../board";
 import { Region } from "../defs/boundary";
-import { BODY_RESETTING, Operation } from "../defs/journal";
-import { CUSTODY_SIZE, DATA_BLOCK, DATA_SIZE } from "../defs/medium";
+import { BODY_RESETTING, INTENT_SIZE, Operation, RESET_ANNOUNCEMENT } from "../defs/journal";
+import { CUSTODY_SIZE, DATA_BLOCK, RESET_OFFSET } from "../defs/medium";
 import { Status } from "../defs/status";
-import { CURRENT, NEXT } from "../memory";
+import { CURRENT, NEXT, PLACE } from "../memory";
 import * as journal from "./journal";
 import * as state from "./state";
 import * as vault from "./vault";
 
+const RESETTING: u64 = ((<u64>~RESET_ANNOUNCEMENT) << 32) | RESET_ANNOUNCEMENT;
+
+function offset(place: i32): i32 {
+  return RESET_OFFSET + place * DATA_BLOCK;
+}
+
+function announces(place: i32): bool {
+  if (board.read(Region.Data, offset(place), PLACE, INTENT_SIZE) != Status.Ok) return false;
+  return load<u64>(PLACE) == RESETTING && load<u64>(PLACE, 8) == RESETTING;
+}
+
+function erase(place: i32): Status {
+  return <Status>board.erase(Region.Data, offset(place));
+}
+
+function announce(place: i32): Status {
+  if (erase(place) != Status.Ok) return Status.MediumFailed;
+  store<u64>(PLACE, RESETTING);
+  store<u64>(PLACE, RESETTING, 8);
+  if (board.program(Region.Data, offset(place), PLACE, INTENT_SIZE) != Status.Ok) return Status.MediumFailed;
+  return announces(place) ? Status.Ok : Status.MediumFailed;
+}
+
 /** Whether an announced reset has not ended. Needs no root. */
 export function isAnnounced(): bool {
-  return journal.isAnnounced(journal.RESETTING);
+  return announces(0) || announces(1);
 }
 
 /** Whether the mounted state says that a reset was ordered. */
@@ -21,37 +44,30 @@ export function isOrdered(): bool {
   return state.hasFlag(CURRENT, BODY_RESETTING);
 }
 
-/** Makes the order durable in a mounted store: from here on every mount goes on with it. Ok | MediumFailed | ReadOnly. */
-export function order(): Status {
-  // twice at the end of the ring: the last place will be erased first, and must not hold the newest record then
-  do {
-    let status = journal.begin(Operation.Reset, 0, 0);
-    if (status != Status.Ok) return status;
-    state.setFlag(NEXT, BODY_RESETTING);
-    status = journal.commit();
-    if (status != Status.Ok) return status;
-  } while (journal.isInLast());
-  return Status.Ok;
+/** Erases both announcements, before a new root is made: one whose erase was cut may read well later. Ok | MediumFailed. */
+export function forget(): Status {
+  const status = erase(0);
+  return status == Status.Ok ? erase(1) : status;
 }
 
-/** Prepares a reset where nothing can be ordered: the newest record must not go before the root does. Ok | MediumFailed. */
-export function force(): Status {
-  return journal.isInLast() ? vault.clear() : Status.Ok;
+/** Makes the order durable in a mounted store: from here on every mount goes on with it. Ok | MediumFailed | ReadOnly. */
+export function order(): Status {
+  const status = journal.begin(Operation.Reset, 0, 0);
+  if (status != Status.Ok) return status;
+  state.setFlag(NEXT, BODY_RESETTING);
+  return journal.commit();
 }
 
 /** Erases everything, whatever is there. Ok (the store is blank) | MediumFailed (it goes on at the next mount). */
 export function carryOut(): Status {
-  // the first copy of custody goes after the announcement is complete: when it is gone, a readable announcement is a certain one, and must not
-  // be erased any more; as long as it is there, the journal's flag stands for the announcement
-  const begun = vault.open() != Status.Ok || !vault.isFirst();
-  vault.close();
-  let status: Status = Status.Ok;
-  if (!begun || !isAnnounced()) status = journal.announce(journal.RESETTING);
+  // an announcement that is there may be one whose erase was cut: the other place is made certain before anything is erased again
+  const place = announces(0) ? 1 : 0;
+  let status = announce(place);
   if (status == Status.Ok) status = vault.clear();
-  for (let at = CUSTODY_SIZE; at < DATA_SIZE && status == Status.Ok; at += DATA_BLOCK) {
-    if (journal.isLastAt(at)) continue;
+  for (let at = CUSTODY_SIZE; at < RESET_OFFSET && status == Status.Ok; at += DATA_BLOCK) {
     const erased = <Status>board.erase(Region.Data, at);
     if (journal.isAt(at)) status = erased; // what fails elsewhere holds nothing that opens without the root
   }
-  return status == Status.Ok ? journal.eraseLast() : status;
+  if (status == Status.Ok) status = erase(1 - place);
+  return status == Status.Ok ? erase(place) : status;
 }

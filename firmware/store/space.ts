@@ -63,19 +63,24 @@ function richest(c: i32): i32 {
   return best;
 }
 
-/** The block to write to next without losing the spare, or -1: one in use with a free slot, else the least worn empty one that has. */
+/** The block to write to next without losing the spare, or -1: one in use with a free slot, else the least worn empty one that has, unless
+ *  another empty one was erased so much less that it comes first. */
 function blockToFill(c: i32): i32 {
   let empty = 0;
   let best = -1;
+  let least = i32.MAX_VALUE;
   for (let b = 0; b < geometry.blocks(c); b++) {
     const block = geometry.firstBlock(c) + b;
     const used = state.liveInBlock(CURRENT, block) > 0;
-    if (!used) empty++;
+    if (!used) {
+      empty++;
+      least = min(least, state.erases(CURRENT, block));
+    }
     if (state.freeInBlock(CURRENT, block) == 0) continue;
     if (used) return block;
     if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
   }
-  return empty > 1 ? best : -1;
+  return empty > 1 && best >= 0 && state.erases(CURRENT, best) - least <= WEAR_SPREAD ? best : -1;
 }
 
 /** A slot that may be written without losing the spare, or -1. */
@@ -143,6 +148,20 @@ export function destroy(block: i32): Status {
     if (status != Status.Ok) return status;
   }
   return scrub(block);
+}
+
+/** After blocks of a class were emptied and erased: moves the coldest block's records into the most worn empty one when they are too far
+ *  apart, or the same few blocks would bear every destroy. Ok | Degraded | ReadOnly | MediumFailed. */
+export function level(c: i32): Status {
+  let worn = -1;
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    if (state.liveInBlock(CURRENT, block) > 0) continue;
+    if (worn < 0 || state.erases(CURRENT, block) > state.erases(CURRENT, worn)) worn = block;
+  }
+  const cold = coldest(c);
+  if (cold < 0 || state.erases(CURRENT, worn) - state.erases(CURRENT, cold) <= WEAR_SPREAD) return Status.Ok;
+  return reclaim(cold, worn);
 }
 
 /** Makes an erased slot: scrubs an empty block, or reclaims the richest one. Ok | ClassFull | Degraded | ReadOnly | MediumFailed. */

@@ -150,22 +150,20 @@ function mountAs(): State {
   const found = journal.mount();
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
   if (found == Status.CustodyDamaged) {
-    if (!journal.isAnnounced(journal.MAKING)) return State.CustodyDamaged;
+    if (!journal.isAnnounced()) return State.CustodyDamaged;
     journal.clearFirst();
     return State.Blank;
   }
-  if (reset.isOrdered()) {
-    if (journal.isInLast()) reset.order();
-    return afterReset();
-  }
+  if (reset.isOrdered()) return afterReset();
   memory.copy(INSTANCE, place + CUSTODY_OFF_INSTANCE, 16);
   memory.copy(MANIFEST, place + CUSTODY_OFF_MANIFEST, 16);
+  let later = false; // a header is newer than the journal: an old image of the data flash was put back
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
-    if (!state.isLive(CURRENT, slot)) continue;
-    if (header.read(slot) == Status.Ok) index.set(slot, HEADER);
+    if (!state.isLive(CURRENT, slot)) later = header.isLater(slot) || later;
+    else if (header.read(slot) == Status.Ok) index.set(slot, HEADER);
     else corrupt++;
   }
-  if (!digest.mount() || corrupt > 0) return State.Degraded;
+  if (!digest.mount() || corrupt > 0 || later || journal.isBroken()) return State.Degraded;
   if (found == Status.ReadOnly) return State.ReadOnly;
   return state.hasFlag(CURRENT, BODY_PROVISIONED) ? State.Ready : State.Provisioning;
 }
@@ -236,8 +234,9 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   memory.copy(VAULT + CUSTODY_OFF_MANIFEST, manifest, 16);
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
   // in this order a cut anywhere leaves Blank behind: DESIGN.md §3.3
-  let status = vault.clear();
-  if (status == Status.Ok) status = journal.announce(journal.MAKING);
+  let status = reset.forget();
+  if (status == Status.Ok) status = vault.clear();
+  if (status == Status.Ok) status = journal.announce();
   if (status == Status.Ok) status = vault.create();
   if (status == Status.Ok) {
     // nothing is live, and nothing is certainly erased
@@ -257,7 +256,7 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
 /** Erases the root and everything else. Ok (the store is blank) | MediumFailed (it goes on at the next mount). */
 export function erase(): Status {
   const isMounted = life == State.Ready || life == State.Provisioning || life == State.Degraded;
-  let status = isMounted ? vault.open() : reset.force();
+  let status = isMounted ? vault.open() : Status.Ok;
   if (status == Status.Ok && isMounted) status = reset.order();
   if (status == Status.Ok) status = reset.carryOut();
   vault.close();
@@ -633,11 +632,15 @@ export function evict(handle: usize, destroy: bool): Status {
   const known = slot >= 0 || (destroy && hasResidue(handle)) ? Status.Ok : Status.NoSuchHandle;
   if (!destroy) return known;
   // reclaiming a block copies nothing of this handle, so one round over the blocks is enough
+  let destroyed = -1;
   for (let block = 0; block < geometry.blockCount(); block++) {
     if (!holdsResidue(block, handle)) continue;
     status = space.destroy(block);
     if (status != Status.Ok) return settle(status);
+    destroyed = block;
   }
+  // what was asked is done: that levelling fails is not the caller's matter
+  if (destroyed >= 0) settle(space.level(geometry.classOfBlock(destroyed)));
   return known; // NoSuchHandle only now: an erase that was cut may have left ciphertext without a header
 }
 

@@ -59,9 +59,9 @@ export function write(): i32 {
   return change() + (units * UNIT_TENTHS) / 10 + moves * (COPY + RECORD);
 }
 
-/** An evict that erases every block which may hold the record. */
+/** An evict that erases every block which may hold the record, and moves a cold block into one of them. */
 export function destroy(): i32 {
   let blocks = 1;
   for (let block = 0; block < geometry.blockCount(); block++) blocks += state.deadInBlock(CURRENT, block) > 0 ? 1 : 0;
-  return min(change() + blocks * (COPY + ERASE + 2 * RECORD), BUSY_MAX);
+  return min(change() + blocks * (COPY + ERASE + 2 * RECORD) + COPY + RECORD, BUSY_MAX);
 }

@@ -89,11 +89,6 @@ export function custody(): usize {
   return place;
 }
 
-/** Whether the open custody place is the first copy. */
-export function isFirst(): bool {
-  return custody() == VAULT;
-}
-
 /** One derived key, 32 bytes, valid until close(). The vault must be open. */
 export function key(name: KeyName): usize {
   const at = KEYS + name * 32;

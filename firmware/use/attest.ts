@@ -30,15 +30,6 @@ export const PREFIX: usize = memory.data<u8>([
 export const STATEMENT_MAX: i32 = 256;
 const FACTS: i32 = FACTS_OFF_UID + 16; // bytes of facts that are read
 
-function pair(key: Key, value: u32): void {
-  cbor.writeUint(key);
-  cbor.writeUint(value);
-}
-function bytes(key: Key, at: usize, length: i32): void {
-  cbor.writeUint(key);
-  cbor.writeBytes(at, length);
-}
-
 /** Writes a statement to `out`, which has room for STATEMENT_MAX and overlaps nothing else. The vault must be open. `isRecord`: about the
  *  record whose header stands in HEADER; `publicKey`: its public key, 32 bytes, 0 when it holds none. Uses PAGE.
  *  @returns its bytes, or Unreadable */
@@ -48,23 +39,23 @@ export function write(out: usize, challenge: usize, challengeLength: i32, isReco
   cbor.writeTo(out + STATEMENT_PREFIX, STATEMENT_MAX - STATEMENT_PREFIX);
   cbor.writeMap(isRecord ? (publicKey != 0 ? 14 : 13) : 5);
   if (isRecord) {
-    bytes(Key.Handle, HEADER + HEADER_OFF_HANDLE, HANDLE_SIZE);
-    pair(Key.Usage, load<u8>(HEADER, HEADER_OFF_USAGE));
-    pair(Key.Tier, load<u8>(HEADER, HEADER_OFF_TIER));
-    pair(Key.Policy, load<u8>(HEADER, HEADER_OFF_POLICY));
-    pair(Key.Epoch, load<u32>(HEADER, HEADER_OFF_EPOCH));
-    pair(Key.Origin, load<u8>(HEADER, HEADER_OFF_ORIGIN));
-    pair(Key.Sequence, load<u32>(HEADER, HEADER_OFF_SEQUENCE));
+    cbor.pairBytes(Key.Handle, HEADER + HEADER_OFF_HANDLE, HANDLE_SIZE);
+    cbor.pair(Key.Usage, load<u8>(HEADER, HEADER_OFF_USAGE));
+    cbor.pair(Key.Tier, load<u8>(HEADER, HEADER_OFF_TIER));
+    cbor.pair(Key.Policy, load<u8>(HEADER, HEADER_OFF_POLICY));
+    cbor.pair(Key.Epoch, load<u32>(HEADER, HEADER_OFF_EPOCH));
+    cbor.pair(Key.Origin, load<u8>(HEADER, HEADER_OFF_ORIGIN));
+    cbor.pair(Key.Sequence, load<u32>(HEADER, HEADER_OFF_SEQUENCE));
   }
-  bytes(Key.Instance, INSTANCE, 16);
-  pair(Key.Custody, load<u8>(vault.custody(), CUSTODY_OFF_KIND)); // a record's own is the same: only this root opens it
-  bytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
-  bytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
+  cbor.pairBytes(Key.Instance, INSTANCE, 16);
+  cbor.pair(Key.Custody, load<u8>(vault.custody(), CUSTODY_OFF_KIND)); // a record's own is the same: only this root opens it
+  cbor.pairBytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
+  cbor.pairBytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
   if (isRecord) {
-    pair(Key.Created, load<u32>(HEADER, HEADER_OFF_CREATED));
-    if (publicKey != 0) bytes(Key.Public, publicKey, KEY_SIZE);
+    cbor.pair(Key.Created, load<u32>(HEADER, HEADER_OFF_CREATED));
+    if (publicKey != 0) cbor.pairBytes(Key.Public, publicKey, KEY_SIZE);
   }
-  bytes(Key.Challenge, challenge, challengeLength);
+  cbor.pairBytes(Key.Challenge, challenge, challengeLength);
   return STATEMENT_PREFIX + cbor.written();
 }
 

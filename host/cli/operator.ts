@@ -103,12 +103,12 @@ export function addOperator(program: Command, context: () => Context): void {
 }
 
 async function list(context: Context): Promise<void> {
-  const { entries, here } = await context.withClient({ commands: [DeviceCommand.OperatorList] }, async (client) => {
+  const { listed, here } = await context.withClient({ commands: [DeviceCommand.OperatorList] }, async (client) => {
     const { instance } = await client.info();
-    return { entries: await client.operators(), here: await context.operators.known(instance) };
+    return { listed: await client.operators(), here: await context.operators.known(instance) };
   });
   const stores = new Map(here.map(({ id, store }) => [id, store]));
-  const json = entries.map(({ id, pending, refusals, role }) => ({
+  const json = listed.operators.map(({ id, pending, refusals, role }) => ({
     operator: id,
     role: ROLES.word(role),
     pending,
@@ -122,7 +122,10 @@ async function list(context: Context): Promise<void> {
     String(refusals),
     key ?? "elsewhere",
   ]);
-  context.result({ operators: json }, table(["OPERATOR", "ROLE", "KEY", "REFUSED", "KEPT IN"], rows, "lllrl"));
+  const { corrupt } = listed;
+  const damaged = corrupt === 0 ? [] : [`${corrupt} more cannot be read: add whoever is missing here anew`];
+  const text = table(["OPERATOR", "ROLE", "KEY", "REFUSED", "KEPT IN"], rows, "lllrl");
+  context.result({ operators: json, corrupt }, [...text, ...damaged]);
 }
 
 async function add(context: Context, id: string, options: AddOptions): Promise<void> {
@@ -148,7 +151,7 @@ async function rotate(context: Context, id: string, options: KeyOptions): Promis
   const commands = [DeviceCommand.OperatorRotate, DeviceCommand.OperatorList];
   const role = await context.withClient({ commands }, async (client, asBefore) => {
     const { instance } = await client.info();
-    const found = (await client.operators()).find((entry: OperatorEntry) => entry.id === id);
+    const found = (await client.operators()).operators.find((entry: OperatorEntry) => entry.id === id);
     const tell = (key: Uint8Array) => client.operatorRotate({ id, key });
     const isHere = (await context.operators.known(instance)).some((one) => one.id === id);
     if (options.output !== undefined) await intoFile(context, options.output, options.force, tell);

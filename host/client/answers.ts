@@ -164,6 +164,12 @@ export interface OperatorEntry {
   refusals: number;
 }
 
+export interface OperatorList {
+  operators: OperatorEntry[];
+  /** Places in use that cannot be read: nobody gets in with the keys that stood there. */
+  corrupt: number;
+}
+
 function readStanding(fields: Fields): Standing {
   return {
     protocol: fields.uint(Key.Protocol),
@@ -305,11 +311,12 @@ export function readAttestation(fields: Fields): Attestation {
 }
 
 /** @returns the operators in the order of their ids: places change when keys are rotated */
-export function readOperators(fields: Fields): OperatorEntry[] {
-  return fields
+export function readOperators(fields: Fields): OperatorList {
+  const operators = fields
     .array(Key.Operators, OPERATOR_PLACES)
     .map((item) => readWhole(item, "operator list, operator", readOperator))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
+  return { operators, corrupt: fields.has(Key.Corrupt) ? fields.uint(Key.Corrupt, OPERATOR_PLACES) : 0 };
 }
 
 function readOperator(fields: Fields): OperatorEntry {

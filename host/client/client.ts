@@ -17,7 +17,7 @@ import {
   type Hello,
   type Info,
   type Listing,
-  type OperatorEntry,
+  type OperatorList,
   readAttestation,
   readGenerated,
   readHello,
@@ -323,12 +323,17 @@ export class Client {
   }
 
   /** Takes an operator's access away, and ends its session. @throws DeviceError LastAdmin, NoSuchOperator */
-  operatorRemove(id: string): Promise<void> {
-    return this.#call(Command.OperatorRemove, [[Key.Operator, id]], readNothing);
+  async operatorRemove(id: string): Promise<void> {
+    try {
+      await this.#call(Command.OperatorRemove, [[Key.Operator, id]], readNothing);
+    } catch (error) {
+      // cut off and repeated: the first one had been carried out
+      if (!(error instanceof DeviceError && error.status === Status.NoSuchOperator && repeats.has(error))) throw error;
+    }
   }
 
   /** All operators. */
-  operators(): Promise<OperatorEntry[]> {
+  operators(): Promise<OperatorList> {
     return this.#call(Command.OperatorList, [], readOperators);
   }
 

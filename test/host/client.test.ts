@@ -103,7 +103,7 @@ describe("Client", () => {
     await client.operatorAdd({ id: "new", role: Role.User, key: next });
     await client.operatorRotate({ id: "user", key: next });
     await client.operatorRole("auditor", Role.User);
-    expect(await client.operators()).toEqual([
+    expect((await client.operators()).operators).toEqual([
       { id: "admin", role: Role.Admin, pending: false, refusals: 0 },
       { id: "auditor", role: Role.User, pending: false, refusals: 0 },
       { id: "new", role: Role.User, pending: true, refusals: 0 },

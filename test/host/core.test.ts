@@ -157,7 +157,7 @@ describe("Client on the core", () => {
     await provision(client);
     const next = new Uint8Array(32).fill(0x4e);
     await client.operatorRotate({ id: "user", key: next });
-    expect(await client.operators()).toEqual([
+    expect((await client.operators()).operators).toEqual([
       { id: "admin", role: Role.Admin, pending: false, refusals: 0 },
       { id: "auditor", role: Role.Auditor, pending: true, refusals: 0 },
       { id: "user", role: Role.User, pending: true, refusals: 0 },
@@ -172,7 +172,7 @@ describe("Client on the core", () => {
     await expect(client.operators()).rejects.toMatchObject({ status: Status.WrongRole, detail: Role.Auditor });
     client.as(ADMIN);
     await client.operatorRemove("auditor");
-    expect((await client.operators()).map(({ id, refusals }) => [id, refusals])).toEqual([
+    expect((await client.operators()).operators.map(({ id, refusals }) => [id, refusals])).toEqual([
       ["admin", 0],
       ["user", 1],
     ]);

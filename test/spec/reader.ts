@@ -73,7 +73,7 @@ function geometry(classes: { units: number; blocks: number }[]) {
 /** §4: one slot. @throws when MAC, label hash or seal does not hold */
 export function openSlot(slot: Uint8Array, keys: Keys, instance: Uint8Array) {
   const view = new DataView(slot.buffer, slot.byteOffset, slot.length);
-  if (view.getUint16(0, true) !== 0x424d || slot[2] !== 0) throw new Error("magic or version");
+  if (view.getUint16(0, true) !== 0x424d || slot[2] !== 1) throw new Error("magic or version");
   if (!same(keyed(keys.header, slot.subarray(0, 112), 16), slot.subarray(112, 128))) throw new Error("header MAC");
   const label = slot.subarray(128, 128 + slot[3]!);
   if (!same(blake3(label).subarray(0, 16), slot.subarray(56, 72))) throw new Error("label hash");

@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { CUSTODY_OFF_ROOT, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { CUSTODY_OFFSET, CUSTODY_SIZE, DATA_SIZE, JOURNAL_OFFSET, JOURNAL_SIZE } from "../../firmware/defs/medium.js";
 import { Role } from "../../firmware/defs/session.js";
+import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, deviceTargets, type Target } from "../targets.js";
 import { changeData, flip, setVersion } from "./damage.js";
@@ -148,7 +149,7 @@ describe.each(deviceTargets)("custody on $name", (kind) => {
     target.boot();
     expect(state(target)).toBe(State.WrongVersion);
     isClosed(target, made, "WrongVersion 3");
-    setVersion(target.device, 0);
+    setVersion(target.device, FORMAT_VERSION);
     target.boot();
     expect([state(target), says(get(target, made))]).toEqual([State.Ready, "Ok"]);
     target.close();

@@ -122,8 +122,13 @@ export function setVersion(device: Device, version: number): void {
 }
 
 /** The newest journal record, changed and then vouched for again: digest, MAC and settled word are made anew, as if the store
- *  had written it. SPEC.md §5. @param slotsPerBlock of the only class */
-export function forgeJournal(device: Device, slotsPerBlock: number, change: (record: Buffer) => void): void {
+ *  had written it. SPEC.md §5. @param slotsPerBlock of the only class. @param units of one slot */
+export function forgeJournal(
+  device: Device,
+  slotsPerBlock: number,
+  change: (record: Buffer) => void,
+  units = Math.floor(SLOT_BLOCK / UNIT / slotsPerBlock),
+): void {
   const key = (name: string) => keys(device).find((one) => one.name === name)!.key;
   const keyed = (name: string, bytes: Uint8Array) => Buffer.from(blake3(bytes, { key: key(name) }));
   const places = Array.from({ length: JOURNAL_PLACES }, (_, i) => JOURNAL_OFFSET + i * JOURNAL_PLACE);
@@ -138,7 +143,6 @@ export function forgeJournal(device: Device, slotsPerBlock: number, change: (rec
       for (let i = 0; i < slotsPerBlock; i++) {
         const slot = block * slotsPerBlock + i;
         if (((record[BODY_OFF_LIVE + (slot >> 3)] ?? 0) & (1 << (slot & 7))) === 0) continue;
-        const units = Math.floor(SLOT_BLOCK / UNIT / slotsPerBlock);
         const at = device.slotsOffset + block * SLOT_BLOCK + i * units * UNIT + HEADER_OFF_MAC;
         macs.push(device.slots.bytes.subarray(at, at + 16));
       }

@@ -60,7 +60,7 @@ describe.each(engineTargets)("a journal on $name", (kind) => {
       data.restore(oldData);
       target.boot();
       // the end of the body reads differently at each look, and verifies at some
-      supply.arm({ operation: settled - 1, tear: tears.half, marginal: true });
+      supply.arm({ operation: settled - 1, tear: tears.all, marginal: true });
       expect(() => put(target, request)).toThrow(PowerCut);
       stick(target, JOURNAL_OFFSET, JOURNAL_SIZE, true);
       for (let boot = 0; boot < 10; boot++) {

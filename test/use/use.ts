@@ -8,8 +8,10 @@ import {
   CUSTODY_OFF_KIND,
   CUSTODY_OFF_MAC,
   CUSTODY_OFF_ROOT,
+  CUSTODY_OFF_VERSION,
   CUSTODY_PLACE,
 } from "../../firmware/defs/custody.js";
+import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
 import { source } from "../crypto/core.js";
 import { watch } from "../crypto/memory.js";
@@ -52,6 +54,7 @@ export const board = {
 function custodyPlace(): Uint8Array {
   const place = Buffer.alloc(CUSTODY_PLACE);
   place.writeUInt32LE(CUSTODY_MAGIC);
+  place[CUSTODY_OFF_VERSION] = FORMAT_VERSION;
   place[CUSTODY_OFF_KIND] = board.custody;
   place.set(board.root, CUSTODY_OFF_ROOT);
   const key = blake3(board.root, { context: Buffer.from("mbs 2026 custody mac") });
