@@ -194,6 +194,18 @@ async function buildHost() {
   await run("gcc", ["-shared", "-Wl,-z,defs", "-o", "build/wasm3-host.so", ...objects]);
 }
 
+/** The regions of linear memory by name, for compiled programs that look into a running core. */
+async function writeMap() {
+  const { default: ts } = await import("typescript");
+  const { outputText } = ts.transpileModule(readFileSync("firmware/memory.ts", "utf8"), {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 },
+  });
+  const folder = new URL("../dist/firmware/", import.meta.url);
+  const linked = outputText.replace(/from "\.\/([^"]+)"/g, (_, path) => `from "${new URL(`${path}.js`, folder)}"`);
+  const regions = await import(`data:text/javascript,${encodeURIComponent(linked)}`);
+  writeFileSync("build/memory.json", `${JSON.stringify({ ...regions }, null, 2)}\n`);
+}
+
 async function main() {
   mkdirSync("build", { recursive: true });
   const defs = filesIn("firmware/defs", ".ts");
@@ -221,6 +233,7 @@ async function main() {
   await step("tsc", [...defs, ...sources, "tsconfig.json"], ["dist"], () =>
     run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]),
   );
+  await step("map", [...defs, "firmware/memory.ts"], ["build/memory.json"], writeMap);
 }
 
 try {

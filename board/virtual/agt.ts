@@ -1,6 +1,6 @@
 /** AGT0: a 16-bit down-counter on the 32.768 kHz RC oscillator LOCO, whose period jitters. The firmware samples it against the
  *  cycle counter as its noise source. Registers: R7FA6M5BH.h (R_AGTX0), FSP r_agt.c. Jitter: about 0.4 % of a period, a guess. */
-import type { Chip, ResetCause } from "./chip.js";
+import type { Chip, ResetCause, Restore } from "./chip.js";
 import { RegisterBlock } from "./registers.js";
 
 const LOCO_HZ = 32768;
@@ -51,6 +51,25 @@ export class Agt extends RegisterBlock {
     this.#reload = 0xffff;
     this.#underflow = false;
     this.#polls = 0;
+  }
+
+  override save(): Restore {
+    const registers = super.save();
+    const [count, reload, nextEdge, underflow, polls] = [
+      this.#count,
+      this.#reload,
+      this.#nextEdge,
+      this.#underflow,
+      this.#polls,
+    ];
+    return () => {
+      registers();
+      this.#count = count;
+      this.#reload = reload;
+      this.#nextEdge = nextEdge;
+      this.#underflow = underflow;
+      this.#polls = polls;
+    };
   }
 
   override read(address: number, size: number): number {

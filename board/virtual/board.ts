@@ -3,6 +3,7 @@
 import { DATA_BLOCK, DATA_SIZE, DATA_UNIT, SLOT_BLOCK, SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
 import { Agt } from "./agt.js";
 import { Caches } from "./cache.js";
+import { Checkpoint } from "./checkpoint.js";
 import { Bus, type Chip, type Clocks, type ResetCause } from "./chip.js";
 import { Cpu } from "./cpu.js";
 import type { Elf } from "./elf.js";
@@ -61,6 +62,8 @@ const SMALL_BLOCKS = 0x10000;
 const SMALL_BLOCK = 0x2000;
 /** Instructions of one slice when nothing is due sooner. */
 const SLICE = 500_000;
+/** Instructions within which a checkpoint must be reached. */
+const CHECKPOINT_LIMIT = 1e9;
 /** Virtual time that passes between two turns of an idle firmware, at most. */
 const IDLE_STEP_MS = 10;
 const SCI0_PSEL = 4;
@@ -250,6 +253,48 @@ export class VirtualBoard implements Chip, Paced {
     this.#on = true;
     this.onEvent({ kind: "on" });
     this.#restart("power");
+    this.#pace.wake();
+  }
+
+  /** Power off and on; runs until the processor is about to execute the instruction at `address` for the first time, and keeps the
+   *  machine as it stands there. It may run on. @throws Error when the firmware does not come there */
+  checkpoint(address: number): Checkpoint {
+    this.powerOff();
+    this.powerOn();
+    const engine = this.#engine;
+    const target = (address & ~1) >>> 0; // symbols of functions carry the Thumb bit
+    const begin = this.instructions;
+    engine.stopAt = target;
+    try {
+      while (engine.pc !== target) {
+        const state = this.#slice(SLICE);
+        const late = this.instructions - begin > CHECKPOINT_LIMIT;
+        if (state !== "ran" || late)
+          throw new Error(`the firmware did not come to ${hex(target)}: ${late ? "limit" : state}`);
+      }
+    } finally {
+      engine.stopAt = undefined;
+    }
+    const { clocks } = this;
+    const own = (): void => {
+      this.clocks = clocks;
+    };
+    const parts = [engine, this.#cpu, this.#memory, this.time, this.#scs, this.#caches, ...this.#bus.peripherals];
+    return new Checkpoint(this, this.instructions - begin, [own, ...parts.map((part) => part.save())]);
+  }
+
+  /** Power off, and on again at a checkpoint of this board: erased data flash reads differently, marginal cells are drawn anew, the
+   *  media are as they are now, and RAM is as it was at the checkpoint. Nothing runs yet. The firmware must not have looked at the
+   *  media before the checkpoint, and the program in code flash must be the same. */
+  resume(checkpoint: Checkpoint): void {
+    if (checkpoint.machine !== this) throw new Error("the checkpoint was taken on another board");
+    this.powerOff();
+    this.supply.up();
+    checkpoint.restore();
+    this.#reset = undefined;
+    this.#lockTold = false;
+    this.#on = true;
+    this.onEvent({ kind: "on" });
     this.#pace.wake();
   }
 

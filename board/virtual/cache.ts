@@ -1,6 +1,6 @@
 /** The caches in front of flash: nothing is cached here, but a firmware that would read stale bytes is told so.
  *  Registers: R7FA6M5BH.h (R_CACHE, R_FCACHE). */
-import type { Chip } from "./chip.js";
+import type { Chip, Restore } from "./chip.js";
 import { RegisterBlock } from "./registers.js";
 import type { System } from "./system.js";
 
@@ -64,6 +64,15 @@ export class Caches {
   reset(): void {
     this.#romStale = false;
     this.#cpuStale = false;
+  }
+
+  /** Whether something is stale; the registers are kept with their blocks. */
+  save(): Restore {
+    const [romStale, cpuStale] = [this.#romStale, this.#cpuStale];
+    return () => {
+      this.#romStale = romStale;
+      this.#cpuStale = cpuStale;
+    };
   }
 
   /** Flash changed behind the caches: the ROM cache holds code flash only, the C-cache both. */

@@ -28,6 +28,9 @@ export interface Chip {
   pc(): number;
 }
 
+/** Puts back what was saved, as often as it is called. */
+export type Restore = () => void;
+
 export type ResetCause = "power" | "pin" | "software" | "watchdog";
 
 export interface Peripheral {
@@ -37,6 +40,8 @@ export interface Peripheral {
   read(address: number, size: number): number;
   write(address: number, size: number, value: number): void;
   reset(cause: ResetCause): void;
+  /** Keeps its present state, but nothing of the outside world (switches) and no counts of the whole run. */
+  save(): Restore;
   /** Virtual time in ns at which something must happen without an access; Infinity by default. */
   deadline?(): number;
   /** Called at the deadline or later. */

@@ -1,5 +1,6 @@
 /** Exceptions and resets of the Cortex-M33 around the engine, which executes instructions only. Armv8-M ARM (DDI 0553) B3.
  *  Main stack only, no floating-point frame: enough for a firmware that takes faults and, at most, SysTick, PendSV and SVC. */
+import type { Restore } from "./chip.js";
 import { type Engine, REG, type Stop } from "./engine.js";
 import type { FaultLog } from "./faults.js";
 import { hex } from "./faults.js";
@@ -31,6 +32,8 @@ const EXCP = { UDEF: 1, SWI: 2, BKPT: 7, EXIT: 8, SEMIHOST: 16, NOCP: 17, INVSTA
 export interface CoreMemory {
   readWord(address: number): number | undefined;
   writeWord(address: number, value: number): boolean;
+  /** A fetch was refused: whether it may be tried again. */
+  opensCode(address: number): boolean;
 }
 
 export class Cpu {
@@ -73,6 +76,15 @@ export class Cpu {
     return true;
   }
 
+  /** Which exceptions are being handled; the registers are kept by the engine. */
+  save(): Restore {
+    const [active, lockedUp] = [[...this.#active], this.lockedUp];
+    return () => {
+      this.#active = [...active];
+      this.lockedUp = lockedUp;
+    };
+  }
+
   /** Takes pended exceptions, then runs at most `count` instructions and handles what ended them.
    *  @returns "wait" when the firmware sleeps until an interrupt. */
   run(count: number): "ran" | "wait" | "locked" {
@@ -113,6 +125,7 @@ export class Cpu {
 
   #busFault(access: "read" | "write" | "fetch", address: number, at: number): void {
     const text = `bus refused a ${access} at ${hex(address)}`;
+    if (access === "fetch" && this.memory.opensCode(address)) return;
     if (access === "fetch") this.#fault(BUS_FAULT, CFSR_IBUSERR, at, text);
     else {
       const forgiven = access === "read" && this.forgiven(address);

@@ -2,7 +2,7 @@
  *  lock it (CMDLK) as on hardware and are recorded as faults. Operations take their typical time in virtual time.
  *  Registers and sequences: R7FA6M5BH.h (R_FACI_HP), FSP r_flash_hp.c; times: typical values at FCLK 20 … 50 MHz. */
 import type { Caches } from "./cache.js";
-import type { Chip, Peripheral, ResetCause } from "./chip.js";
+import type { Chip, Peripheral, ResetCause, Restore } from "./chip.js";
 import { hex } from "./faults.js";
 import { CODE_FLASH, DATA_FLASH, type FlashMode } from "./memory.js";
 import { BadManners, type Nor, tears } from "./nor.js";
@@ -137,6 +137,7 @@ export class Faci extends RegisterBlock {
       },
       write: (address, size, value) => this.#command(address, size, value),
       reset: () => {},
+      save: () => () => {},
     };
   }
 
@@ -151,6 +152,26 @@ export class Faci extends RegisterBlock {
       this.#mode = MODE_READ;
       this.modeChanged("read");
     }
+  }
+
+  /** @throws Error while an operation is under way: it belongs to the medium as it is then */
+  override save(): Restore {
+    if (this.#pending !== undefined) throw new Error("no checkpoint while a flash operation is under way");
+    const registers = super.save();
+    const [mode, phase, errors, access] = [this.#mode, this.#phase, this.#errors, this.#access];
+    const [fifo, expected, bufferFree, polls] = [[...this.#fifo], this.#expected, this.#bufferFree, this.#polls];
+    return () => {
+      registers();
+      this.#pending = undefined;
+      this.#mode = mode;
+      this.#phase = phase;
+      this.#errors = errors;
+      this.#access = access;
+      this.#fifo = [...fifo];
+      this.#expected = expected;
+      this.#bufferFree = bufferFree;
+      this.#polls = polls;
+    };
   }
 
   /** A reset, a forced stop or the end of power meets the operation under way: its cells are torn, and marginal. */

@@ -1,5 +1,6 @@
 /** The memory map of the RA6M5 as the CPU sees it, and what of it answers at the moment: flash in P/E mode and cells that a
  *  power cut left unreadable refuse access. Addresses: facts of the part (FSP bsp_feature.h for ra6m5). */
+import type { Restore } from "./chip.js";
 import type { CoreMemory } from "./cpu.js";
 import type { Engine } from "./engine.js";
 import type { Nor } from "./nor.js";
@@ -42,6 +43,7 @@ export class Memory implements CoreMemory {
   readonly #noise = Buffer.alloc(RAM_SIZE + PAGE);
   #protection = "";
   #opened = false;
+  readonly #codePages = new Set<number>();
 
   constructor(
     private readonly engine: Engine,
@@ -59,7 +61,7 @@ export class Memory implements CoreMemory {
     });
     engine.map(CODE_FLASH, code.bytes, READ_EXECUTE);
     engine.map(DATA_FLASH, data.bytes, READ);
-    engine.map(RAM, this.#ram, ALL);
+    engine.map(RAM, this.#ram, READ_WRITE);
     engine.map(STANDBY_RAM, this.#standbyRam, READ_WRITE);
     engine.map(FACTORY, this.#factory, READ);
     engine.map(OPTION_MEMORY, Buffer.alloc(PAGE, 0xff), READ);
@@ -83,6 +85,17 @@ export class Memory implements CoreMemory {
     this.engine.run(RESET_INSTRUCTIONS);
   }
 
+  /** Keeps what RAM holds. Code in it must be the same at every restore: translations of it stay. */
+  save(): Restore {
+    const { flashMode } = this;
+    const [ram, standbyRam] = [Buffer.from(this.#ram), Buffer.from(this.#standbyRam)];
+    return () => {
+      ram.copy(this.#ram);
+      standbyRam.copy(this.#standbyRam);
+      this.flashMode = flashMode;
+    };
+  }
+
   /** Brings the engine's access rights up to date; between slices only. */
   protect(): void {
     const torn = [...this.#tornPages(CODE_FLASH, this.code), ...this.#tornPages(DATA_FLASH, this.data)];
@@ -96,6 +109,16 @@ export class Memory implements CoreMemory {
     for (const page of torn) engine.protect(page, PAGE, NONE);
     // translated code would run on without a fetch
     if (flashMode === "code") engine.removeCache(CODE_FLASH, SLOT_BASE);
+  }
+
+  /** A page of RAM may hold code from the first fetch on, and stores to it become slow: stores.ts. Between slices only.
+   *  @returns true when the fetch may be tried again */
+  opensCode(address: number): boolean {
+    const page = address - (address % PAGE);
+    if (page < RAM || page >= RAM + RAM_SIZE || this.#codePages.has(page)) return false;
+    this.#codePages.add(page);
+    this.engine.protect(page, PAGE, ALL);
+    return true;
   }
 
   /** Whether a read there fails because a power cut tore the cells. */

@@ -35,6 +35,12 @@ export interface NorOptions {
   changed?: (offset: number, length: number) => void;
 }
 
+/** One flash operation: a piece programmed, or, without bytes, a block erased. */
+export interface Operation {
+  offset: number;
+  bytes?: Uint8Array;
+}
+
 /** What the medium knows about one unit. Only `Erased` may be programmed. */
 export enum UnitState {
   Erased = 0,
@@ -47,7 +53,7 @@ export enum UnitState {
   Marginal = 4,
 }
 
-/** Cells that were in flight together at a marginal cut. Each look shows them as before, as after, or mixed. */
+/** Cells that were in flight together at a marginal cut: those that the tear chose. Each look shows them as before, as after, or mixed. */
 interface InFlight {
   offset: number;
   before: Uint8Array;
@@ -70,15 +76,37 @@ export interface Stuck {
   erase?: boolean;
 }
 
-/** Everything a medium remembers, to go back to. Cheap to restore: only blocks that differ are copied. */
-export interface NorSnapshot {
-  readonly bytes: Buffer;
+/** One erase block as it was at some moment; equal stamps mean equal content. */
+interface BlockCopy {
+  readonly stamp: number;
+  readonly bytes: Uint8Array;
   readonly states: Uint8Array;
   readonly unreadable: Uint8Array;
-  readonly inFlight: readonly InFlight[];
-  readonly erases: Uint32Array;
-  readonly programs: Uint32Array;
-  readonly stamps: Float64Array;
+}
+
+/** Everything that a medium remembers, to go back to. Cheap to take and to restore: only blocks that differ are copied. */
+export class NorSnapshot {
+  #bytes: Buffer | undefined;
+  #states: Buffer | undefined;
+
+  constructor(
+    readonly blocks: readonly BlockCopy[],
+    readonly unreadableUnits: number,
+    readonly inFlight: readonly InFlight[],
+    readonly erases: Uint32Array,
+    readonly programs: Uint32Array,
+  ) {}
+
+  /** What reads answered then. */
+  get bytes(): Buffer {
+    this.#bytes ??= Buffer.concat(this.blocks.map(({ bytes }) => bytes));
+    return this.#bytes;
+  }
+  /** UnitState of every unit. */
+  get states(): Uint8Array {
+    this.#states ??= Buffer.concat(this.blocks.map(({ states }) => states));
+    return this.#states;
+  }
 }
 
 /** Plain data for a file: see flashfile.ts. */
@@ -102,6 +130,8 @@ export class Nor {
   /** What reads answer, zero-copy: an engine may map it. Marginal cells change in it at `redraw()` and `read()` only. */
   readonly bytes: Buffer;
   changed: ((offset: number, length: number) => void) | undefined;
+  /** Called before each operation that is let through or torn. */
+  begun: ((operation: Operation) => void) | undefined;
   readonly #noise: boolean;
   readonly #random: Random;
   readonly #states: Uint8Array;
@@ -112,6 +142,7 @@ export class Nor {
   readonly #erases: Uint32Array;
   readonly #programs: Uint32Array;
   readonly #stamps: Float64Array;
+  readonly #copies: BlockCopy[] = [];
   readonly #stuck = new Map<number, Stuck>();
   #inFlight: InFlight[] = [];
   #unreadableUnits = 0;
@@ -207,13 +238,21 @@ export class Nor {
 
   /** Copies a range; marginal cells in it are drawn anew first. Undefined: a bus fault. */
   read(offset: number, length: number): Buffer | undefined {
+    const into = Buffer.allocUnsafe(length);
+    return this.readInto(offset, into) ? into : undefined;
+  }
+
+  /** The same into bytes that are there. @returns false: a bus fault */
+  readInto(offset: number, into: Uint8Array): boolean {
+    const { length } = into;
     this.#powered();
     this.#inside(offset, length);
-    if (this.unreadable(offset, length)) return undefined;
+    if (this.unreadable(offset, length)) return false;
     for (const cells of this.#inFlight) {
       if (cells.offset < offset + length && offset < cells.offset + cells.before.length) this.#draw(cells);
     }
-    return Buffer.from(this.bytes.subarray(offset, offset + length));
+    this.bytes.copy(into, 0, offset, offset + length);
+    return true;
   }
 
   /** Programs whole units. `together` bytes (a multiple of the unit) are in flight at once; each such piece is one operation.
@@ -250,6 +289,7 @@ export class Nor {
         `${this.name}: erase at ${hex(offset)}, but the block there starts at ${hex(this.#starts[block]!)}`,
       );
     }
+    this.begun?.({ offset });
     const plan = this.supply.begin();
     if (plan?.tear === "before") return this.supply.fail(plan);
     this.#erases[block]!++;
@@ -341,32 +381,46 @@ export class Nor {
   }
 
   snapshot(): NorSnapshot {
+    this.#starts.forEach((_, block) => {
+      if (this.#copies[block]?.stamp !== this.#stamps[block]) this.#copies[block] = this.#copyOf(block);
+    });
+    return new NorSnapshot(
+      [...this.#copies],
+      this.#unreadableUnits,
+      [...this.#inFlight],
+      this.#erases.slice(),
+      this.#programs.slice(),
+    );
+  }
+
+  #copyOf(block: number): BlockCopy {
+    const [start, size] = [this.#starts[block]!, this.#sizes[block]!];
+    const [first, last] = [start / this.unit, (start + size) / this.unit];
     return {
-      bytes: Buffer.from(this.bytes),
-      states: this.#states.slice(),
-      unreadable: this.#unreadable.slice(),
-      inFlight: [...this.#inFlight],
-      erases: this.#erases.slice(),
-      programs: this.#programs.slice(),
-      stamps: this.#stamps.slice(),
+      stamp: this.#stamps[block]!,
+      bytes: Uint8Array.prototype.slice.call(this.bytes, start, start + size),
+      states: this.#states.slice(first, last),
+      unreadable: this.#unreadable.slice(first, last),
     };
   }
 
   /** Goes back to a snapshot of this medium or of one with the same geometry. Stuck blocks, supply and plan stay as they are. */
   restore(snapshot: NorSnapshot): void {
-    if (snapshot.bytes.length !== this.size || snapshot.stamps.length !== this.#stamps.length) {
-      throw new RangeError(`${this.name}: a snapshot of ${snapshot.bytes.length} bytes does not fit ${this.size}`);
+    const size = snapshot.blocks.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    if (size !== this.size || snapshot.blocks.length !== this.#starts.length) {
+      throw new RangeError(`${this.name}: a snapshot of ${size} bytes does not fit ${this.size}`);
     }
-    this.#starts.forEach((start, block) => {
-      if (this.#stamps[block] === snapshot.stamps[block]) return;
-      const size = this.#sizes[block]!;
-      snapshot.bytes.copy(this.bytes, start, start, start + size);
-      this.#stamps[block] = snapshot.stamps[block]!;
-      this.changed?.(start, size);
-    });
-    this.#states.set(snapshot.states);
-    this.#unreadable.set(snapshot.unreadable);
-    this.#unreadableUnits = count(this.#unreadable);
+    const faulty = this.#unreadableUnits;
+    for (const [block, { stamp, bytes, states, unreadable }] of snapshot.blocks.entries()) {
+      if (this.#stamps[block] === stamp) continue;
+      const start = this.#starts[block]!;
+      this.bytes.set(bytes, start);
+      this.#states.set(states, start / this.unit);
+      this.#unreadable.set(unreadable, start / this.unit);
+      this.#stamps[block] = stamp;
+      this.changed?.(start, bytes.length);
+    }
+    if (faulty > 0 || snapshot.unreadableUnits > 0) this.#unreadableUnits = count(this.#unreadable);
     this.#inFlight = [...snapshot.inFlight];
     this.#erases.set(snapshot.erases);
     this.#programs.set(snapshot.programs);
@@ -421,6 +475,7 @@ export class Nor {
       }
     }
     const block = this.#blockOf(offset);
+    this.begun?.({ offset, bytes: data });
     const plan = this.supply.begin();
     if (plan?.tear === "before") return this.supply.fail(plan);
     this.#programs[block]! += data.length / this.unit;
@@ -467,6 +522,7 @@ export class Nor {
       changedPerUnit[u]! += popcount(taken);
       this.bytes[offset + i] = (before[i]! & ~taken) | (after[i]! & taken);
     }
+    const changed = changedPerUnit.reduce((sum, n) => sum + n, 0);
     const first = offset / this.unit;
     for (let u = 0; u < length / this.unit; u++) {
       const wasBlank = this.#states[first + u] === UnitState.Erased;
@@ -481,7 +537,10 @@ export class Nor {
       (cells) => cells.offset + cells.before.length <= offset || cells.offset >= offset + length,
     );
     if (plan?.marginal === true) {
-      this.#inFlight.push({ offset, before, after: target === undefined && this.#noise ? undefined : after });
+      // the cells that the tear chose are in flight, the others have not begun
+      const torn = changed < bits ? Uint8Array.from(this.bytes.subarray(offset, offset + length)) : after;
+      const fresh = target === undefined && this.#noise && changed === bits;
+      this.#inFlight.push({ offset, before, after: fresh ? undefined : torn });
     }
     this.#setUnreadable(offset, length, plan?.unreadable === true);
   }

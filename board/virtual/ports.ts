@@ -1,7 +1,7 @@
 /** Pins: ports, pin function selection behind its lock, the switches and the lights of the EK-RA6M5.
  *  Registers: R7FA6M5BH.h (R_PORT0, R_PFS, R_PMISC); pins: Zephyr ek_ra6m5.dts. 16-bit and 32-bit port registers stand in a
  *  different order on purpose: 16 bit PODR, PDR, EIDR, PIDR, PORR, POSR; 32 bit PCNTRn with the second of each pair low. */
-import type { Chip, Peripheral, ResetCause } from "./chip.js";
+import type { Chip, Peripheral, ResetCause, Restore } from "./chip.js";
 import { hex } from "./faults.js";
 import type { System } from "./system.js";
 
@@ -53,6 +53,22 @@ export class Ports implements Peripheral {
     this.#lock = PWPR_LOCKED;
     this.#lockSecure = PWPR_LOCKED;
     this.#ethernet = 0;
+  }
+
+  /** Without the switches, which somebody holds or not whatever the board does. */
+  save(): Restore {
+    const [out, direction] = [this.#out.slice(), this.#direction.slice()];
+    const [functions, security] = [this.#functions.slice(), this.#security.slice()];
+    const [lock, lockSecure, ethernet] = [this.#lock, this.#lockSecure, this.#ethernet];
+    return () => {
+      this.#out.set(out);
+      this.#direction.set(direction);
+      this.#functions.set(functions);
+      this.#security.set(security);
+      this.#lock = lock;
+      this.#lockSecure = lockSecure;
+      this.#ethernet = ethernet;
+    };
   }
 
   press(which: Switch, down: boolean): void {

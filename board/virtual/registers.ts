@@ -1,5 +1,5 @@
 /** A block of named registers with reset values and, where needed, behaviour. Other widths and unknown offsets are faults. */
-import type { Chip, Peripheral, ResetCause } from "./chip.js";
+import type { Chip, Peripheral, ResetCause, Restore } from "./chip.js";
 import { hex } from "./faults.js";
 
 export interface Register {
@@ -50,6 +50,15 @@ export class RegisterBlock implements Peripheral {
   reset(_cause: ResetCause): void {
     for (const register of this.#registers)
       if (register !== undefined) this.#values[register.offset] = register.reset ?? 0;
+  }
+
+  /** Keeps every register; models with more state add to this. */
+  save(): Restore {
+    const values = this.#values.slice();
+    return () =>
+      values.forEach((value, offset) => {
+        this.#values[offset] = value;
+      });
   }
 
   read(address: number, size: number): number {

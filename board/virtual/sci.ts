@@ -1,7 +1,7 @@
 /** SCI0 as an asynchronous UART with and without its 16-byte FIFOs. Bytes take their time on the line, in virtual time; a
  *  firmware that does not read in time loses them (ORER). Waiting for a byte is skipped, so the wall clock sees no line at all.
  *  Registers and behaviour: R7FA6M5BH.h (R_SCI0), FSP r_sci_uart.c; baud formula as in the facts of Zephyr's driver. */
-import type { Chip, ResetCause } from "./chip.js";
+import type { Chip, ResetCause, Restore } from "./chip.js";
 import { RegisterBlock } from "./registers.js";
 
 const SCR_TE = 0x20;
@@ -107,6 +107,28 @@ export class Sci extends RegisterBlock {
     this.#polls = 0;
     this.#line.length = 0;
     this.#lineHead = 0;
+  }
+
+  /** What is on the line towards the board belongs to the outside world: a restore empties it, as a reset does. */
+  override save(): Restore {
+    const registers = super.save();
+    const [sent, rx, tx] = [[...this.#sent], [...this.#rx], [...this.#tx]];
+    const [rdr, lastArrival, flags, polls] = [this.#rdr, this.#lastArrival, this.#flags, this.#polls];
+    const [shifting, shiftEnd] = [this.#shifting, this.#shiftEnd];
+    return () => {
+      registers();
+      this.#sent = [...sent];
+      this.#rx = [...rx];
+      this.#tx = [...tx];
+      this.#rdr = rdr;
+      this.#lastArrival = lastArrival;
+      this.#flags = flags;
+      this.#polls = polls;
+      this.#shifting = shifting;
+      this.#shiftEnd = shiftEnd;
+      this.#line.length = 0;
+      this.#lineHead = 0;
+    };
   }
 
   /** Bits per second that the registers give; 0 while the channel is stopped. */

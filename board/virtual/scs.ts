@@ -1,6 +1,6 @@
 /** The private peripheral bus of the Cortex-M33, 0xE0000000 … 0xE00FFFFF: cycle counter, SysTick, system control block.
  *  Armv8-M ARM (DDI 0553) D1.2. Exceptions themselves are taken in cpu.ts. No peripheral interrupts: nothing pends them here. */
-import type { Chip } from "./chip.js";
+import type { Chip, Restore } from "./chip.js";
 import type { Window } from "./engine.js";
 import { hex } from "./faults.js";
 
@@ -71,6 +71,24 @@ export class Scs implements Window {
     this.set(CCR, 0x201);
     this.#cycleBase = this.chip.time.cycles;
     this.#looks = 0;
+  }
+
+  save(): Restore {
+    const [values, pended] = [[...this.#values], [...this.pended]];
+    const [cycleBase, looks, lookedAt] = [this.#cycleBase, this.#looks, this.#lookedAt];
+    const [tickBase, tickCounted, turnsSeen] = [this.#tickBase, this.#tickCounted, this.#turnsSeen];
+    return () => {
+      this.#values.clear();
+      for (const [offset, value] of values) this.#values.set(offset, value);
+      this.pended.clear();
+      for (const exception of pended) this.pended.add(exception);
+      this.#cycleBase = cycleBase;
+      this.#looks = looks;
+      this.#lookedAt = lookedAt;
+      this.#tickBase = tickBase;
+      this.#tickCounted = tickCounted;
+      this.#turnsSeen = turnsSeen;
+    };
   }
 
   get(offset: number): number {

@@ -11,7 +11,7 @@ export interface CutPlan {
   /** Number of the flash operation (a unit programmed, a block erased) at which power fails, from 0 at arming. */
   operation: number;
   tear: Tear;
-  /** Cells in flight read differently at each look until they are erased. Default: they keep what the tear gave them. */
+  /** The bits that the tear chose read differently at each look until they are erased. Default: they have changed for good. */
   marginal?: boolean;
   /** Cells in flight answer reads with a bus fault until they are erased. */
   unreadable?: boolean;

@@ -1,7 +1,7 @@
 /** Clocks, protection, oscillators, resets and the flash-write gate of the RA6M5: SYSC, SRAM and ROM wait states.
  *  Registers: R7FA6M5BH.h of Renesas FSP; limits: facts of the part (ICLK 200 MHz, PCLKA 100, PCLKB 50, FCLK 50).
  *  Illegal settings are recorded as faults and then obeyed as far as that makes sense. */
-import type { Chip, Clocks, ResetCause } from "./chip.js";
+import type { Chip, Clocks, ResetCause, Restore } from "./chip.js";
 import { hex } from "./faults.js";
 import { RegisterBlock } from "./registers.js";
 
@@ -98,6 +98,20 @@ export class System extends RegisterBlock {
     this.set(RSTSR1, this.#resets.flags);
     this.set(RSTSR2, cause === "power" ? 0 : 1);
     this.#derive();
+  }
+
+  override save(): Restore {
+    const registers = super.save();
+    const [moscReady, pllReady, resets] = [this.#moscReady, this.#pllReady, { ...this.#resets }];
+    const { sramWait, romWait } = this;
+    return () => {
+      registers();
+      this.#moscReady = moscReady;
+      this.#pllReady = pllReady;
+      this.#resets = { ...resets };
+      this.sramWait = sramWait;
+      this.romWait = romWait;
+    };
   }
 
   /** Whether PRCR lets security attribution registers be written, for the models that hold them. */

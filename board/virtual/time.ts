@@ -1,4 +1,6 @@
-/** Virtual time: one instruction is one cycle of ICLK, and waiting is skipped instead of executed. Never goes back. */
+/** Virtual time: one instruction is one cycle of ICLK, and waiting is skipped instead of executed. Goes back only to where a
+ *  checkpoint was taken. */
+import type { Restore } from "./chip.js";
 
 export class Time {
   #skipped = 0;
@@ -43,6 +45,18 @@ export class Time {
   skipTo(ns: number): void {
     if (!Number.isFinite(ns)) return;
     this.skipCycles(this.cycleAt(ns) - this.cycles);
+  }
+
+  /** Keeps what time it is. Instructions are not taken back: what is skipped may become negative. */
+  save(): Restore {
+    const { cycles } = this;
+    const [hz, baseCycles, baseNs] = [this.#hz, this.#baseCycles, this.#baseNs];
+    return () => {
+      this.#skipped = cycles - this.instructions();
+      this.#hz = hz;
+      this.#baseCycles = baseCycles;
+      this.#baseNs = baseNs;
+    };
   }
 
   skipCycles(cycles: number): void {

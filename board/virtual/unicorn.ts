@@ -1,6 +1,7 @@
 /** The few calls of libunicorn that the engine needs, bound with koffi, and the calibration of its instruction counter.
  *  Unicorn 2.0 API: unicorn/unicorn.h and arm.h. Needs Debian's libunicorn2. */
 import koffi from "koffi";
+import { type Layout, locate, Stores } from "./stores.js";
 
 /** What keeps libunicorn from working here; the message says what to do. */
 export class EngineMissing extends Error {
@@ -71,11 +72,17 @@ function bind(lib: Library) {
     regWrite: lib.func("int uc_reg_write(void *uc, int reg, const void *val)"),
     start: lib.func("int uc_emu_start(void *uc, uint64_t begin, uint64_t until, uint64_t timeout, size_t count)"),
     stop: lib.func("int uc_emu_stop(void *uc)"),
+    contextAlloc: lib.func("int uc_context_alloc(void *uc, _Out_ void **context)"),
+    contextSave: lib.func("int uc_context_save(void *uc, void *context)"),
+    contextRestore: lib.func("int uc_context_restore(void *uc, void *context)"),
+    contextFree: lib.func("int uc_context_free(void *context)"),
   };
 }
 
 let bound: ReturnType<typeof bind> | undefined;
 let counterOffset: bigint | undefined;
+/** False: this build has none that is known. */
+let storesLayout: Layout | false | undefined;
 
 function library(): ReturnType<typeof bind> {
   if (bound !== undefined) return bound;
@@ -95,6 +102,7 @@ export class Unicorn {
   readonly #lib = library();
   readonly #handle: Handle;
   readonly #callbacks: bigint[] = [];
+  readonly #contexts: Handle[] = [];
   readonly #word = new Uint32Array(1);
   #closed = false;
 
@@ -166,9 +174,25 @@ export class Unicorn {
     this.#lib.regWrite(this.#handle, register, this.#word);
   }
 
-  /** Runs `count` > 0 instructions from `pc`; 0 or an error number. Always counted: an engine that ever ran uncounted is spoilt. */
-  start(pc: number, count: number): number {
-    return this.#lib.start(this.#handle, pc | 1, NO_END, 0, count) as number;
+  /** Runs `count` > 0 instructions from `pc`, but none at `until`; 0 or an error number. Always counted: an engine that ever ran
+   *  uncounted is spoilt. `until` is compiled into the translations of its page: remove them before and after. */
+  start(pc: number, count: number, until = NO_END): number {
+    return this.#lib.start(this.#handle, pc | 1, until, 0, count) as number;
+  }
+
+  /** Keeps all registers, those without a number too (FPU, stack limits), until the engine is closed. Between runs only. */
+  saveContext(): Handle {
+    const out: [Handle | null] = [null];
+    this.check("context", this.#lib.contextAlloc(this.#handle, out) as number);
+    const context = out[0];
+    if (context === null) throw new Error("libunicorn: no memory for a context");
+    this.#contexts.push(context);
+    this.check("context", this.#lib.contextSave(this.#handle, context) as number);
+    return context;
+  }
+
+  restoreContext(context: Handle): void {
+    this.check("context", this.#lib.contextRestore(this.#handle, context) as number);
   }
 
   /** Only inside the interrupt and invalid-instruction hooks; inside an MMIO callback the instruction would run twice. */
@@ -187,6 +211,17 @@ export class Unicorn {
     return new Uint32Array(koffi.view(this.#handle + counterOffset, 16));
   }
 
+  /** What makes stores quick, once memory was mapped; undefined where nothing is known that does. */
+  stores(): Stores | undefined {
+    storesLayout = storesLayout ?? (locateStores(() => new Unicorn()) || false);
+    return storesLayout === false ? undefined : new Stores(this.#handle, storesLayout);
+  }
+
+  /** Where it lies, for calibration only. */
+  get address(): Handle {
+    return this.#handle;
+  }
+
   /** The engine's own memory, for calibration only. */
   raw(bytes: number): ArrayBuffer {
     return koffi.view(this.#handle, bytes);
@@ -195,6 +230,7 @@ export class Unicorn {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    for (const context of this.#contexts) this.#lib.contextFree(context);
     this.#lib.close(this.#handle);
     for (const callback of this.#callbacks) koffi.unregister(callback);
   }
@@ -235,6 +271,37 @@ export function locateCounter(make: () => Unicorn): bigint {
       );
     }
     return BigInt(found * 8);
+  } finally {
+    probe.close();
+  }
+}
+
+const STR_R2_R1 = 0x600a;
+
+function locateStores(make: () => Unicorn): Layout | undefined {
+  const probe = make();
+  try {
+    const code = Buffer.alloc(SLED_BYTES);
+    code.writeUInt16LE(STR_R2_R1, 0);
+    for (let i = 2; i < code.length; i += 2) code.writeUInt16LE(NOP, i);
+    const page = 0x20000000;
+    const memory = Buffer.alloc(SLED_BYTES);
+    probe.map(0, code, 5);
+    probe.map(page, memory, 3);
+    const registers = Array.from({ length: 13 }, (_, i) => (i === 1 ? page : 0x5eed0000 + 0x101 * i));
+    const store = (): void => {
+      registers.forEach((value, i) => {
+        probe.setReg(REG.R0 + i, value);
+      });
+      probe.check("calibration", probe.start(0, 2));
+    };
+    store();
+    const again = (): boolean => {
+      memory.fill(0);
+      store();
+      return memory.readUInt32LE(0) === registers[2];
+    };
+    return locate({ engine: probe.address, registers, page, memory, again });
   } finally {
     probe.close();
   }

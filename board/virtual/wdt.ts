@@ -1,6 +1,6 @@
 /** WDT in register-start mode: counts PCLKB down from the first refresh on; an underflow or a refresh outside the window resets.
  *  Registers: R7FA6M5BH.h (R_WDT); values: FSP r_wdt.c. */
-import type { Chip, ResetCause } from "./chip.js";
+import type { Chip, ResetCause, Restore } from "./chip.js";
 import { hex } from "./faults.js";
 import { RegisterBlock } from "./registers.js";
 
@@ -44,6 +44,26 @@ export class Watchdog extends RegisterBlock {
     this.#endNs = Number.POSITIVE_INFINITY;
     this.#flags = 0;
     this.#written.clear();
+  }
+
+  override save(): Restore {
+    const registers = super.save();
+    const [started, primed, endNs, flags, written] = [
+      this.#started,
+      this.#primed,
+      this.#endNs,
+      this.#flags,
+      [...this.#written],
+    ];
+    return () => {
+      registers();
+      this.#started = started;
+      this.#primed = primed;
+      this.#endNs = endNs;
+      this.#flags = flags;
+      this.#written.clear();
+      for (const name of written) this.#written.add(name);
+    };
   }
 
   deadline(): number {

@@ -68,10 +68,8 @@ export class Board {
       into.set(this.facts.subarray(offset, offset + length));
       return Status.Ok;
     }
-    const bytes = this.#medium(region, offset >>> 0, length >>> 0)?.read(offset >>> 0, length >>> 0);
-    if (bytes === undefined) return Status.Unreadable;
-    into.set(bytes);
-    return Status.Ok;
+    const nor = this.#medium(region, offset >>> 0, length >>> 0);
+    return nor?.readInto(offset >>> 0, into) ? Status.Ok : Status.Unreadable;
   };
 
   program = (region: Region, offset: number, pointer: number, length: number): Status => {
