@@ -3,11 +3,12 @@
 import type { Random } from "../../board/virtual/prng.js";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
 import { Role } from "../../firmware/defs/session.js";
+import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
 import { encodeParts } from "../../host/record.js";
 import type { Device } from "../device/device.js";
-import { Talk } from "../device/talk.js";
+import { Refusal, Talk } from "../device/talk.js";
 import { type Change, load, type Saved, save } from "./sweep.js";
 
 /** The key of an operator's n-th rotation. */
@@ -19,13 +20,18 @@ export function scene(device: Device, random: Random) {
   const bytes = (n: number) => Uint8Array.from({ length: n }, () => random() >>> 24);
   const body = (n: number) => encodeParts([{ kind: 4, secret: true, algorithm: 0, content: bytes(n) }]);
 
-  function put(length: number, label: string | undefined = undefined): Change {
+  function put(
+    length: number,
+    label: string | undefined = undefined,
+    slotClass: number | undefined = undefined,
+  ): Change {
     const fields = [
       [Key.Token, bytes(16)],
       [Key.Label, label],
       [Key.Usage, 0],
       [Key.Tier, 1],
       [Key.Policy, 1],
+      [Key.Class, slotClass],
       [Key.Body, body(length)],
     ] as const;
     return (to) => void to.ask(Command.Put, fields);
@@ -35,20 +41,24 @@ export function scene(device: Device, random: Random) {
     return (of.ask(Command.List).get(Key.Entries) as Message[]).map((entry) => entry.get(Key.Handle) as Uint8Array);
   }
 
-  /** Three blocks of two slots: every fourth change reclaims. */
-  const provision: Change = (to) =>
-    void to.ask(Command.ProvisionBegin, [
-      [Key.Manifest, new Uint8Array(16).fill(7)],
-      [
-        Key.Classes,
+  const provisionAs =
+    (...classes: { units: number; blocks: number }[]): Change =>
+    (to) =>
+      void to.ask(Command.ProvisionBegin, [
+        [Key.Manifest, new Uint8Array(16).fill(7)],
         [
-          new Map([
-            [Key.SlotUnits, 86],
-            [Key.Blocks, 3],
-          ]),
+          Key.Classes,
+          classes.map(
+            ({ units, blocks }) =>
+              new Map([
+                [Key.SlotUnits, units],
+                [Key.Blocks, blocks],
+              ]),
+          ),
         ],
-      ],
-    ]);
+      ]);
+  /** Three blocks of two slots: every fourth change reclaims. */
+  const provision = provisionAs({ units: 86, blocks: 3 });
 
   function run(...changes: Change[]): Saved {
     device.boot();
@@ -59,10 +69,11 @@ export function scene(device: Device, random: Random) {
 
   /** Starts from what lies on the medium now. */
   const first = run();
-  function store(...changes: Change[]): Saved {
+  function storeOf(provisioning: Change, ...changes: Change[]): Saved {
     load(device, first);
-    return run(provision, ...changes);
+    return run(provisioning, ...changes);
   }
+  const store = (...changes: Change[]): Saved => storeOf(provision, ...changes);
   function onHandle(n: number, change: (handle: Uint8Array) => Change): Change {
     return (to) => change(handles(to)[n]!)(to);
   }
@@ -160,11 +171,20 @@ export function scene(device: Device, random: Random) {
     };
   };
   const reset: Change = (to) => void to.ask(Command.Reset);
+  const accept: Change = (to) => void to.ask(Command.Accept);
+  /** A handshake that is refused, and counted. */
+  const refused: Change = (to) => {
+    try {
+      to.handshake("nobody", keyOf("nobody"));
+    } catch (error) {
+      if (!(error instanceof Refusal) || error.status !== Status.HandshakeRefused) throw error;
+    }
+  };
   const epoch: Change = (to) => void to.ask(Command.Epoch, [[Key.Epoch, 40]]);
 
-  /** What a change on a blank device leaves behind when it is cut at one of its operations, cells marginal. */
-  function cutAt(operation: number, change: Change): Saved {
-    load(device, first);
+  /** What a change, on a blank device if not said otherwise, leaves behind when it is cut at one of its operations, cells marginal. */
+  function cutAt(operation: number, change: Change, from = first): Saved {
+    load(device, from);
     device.boot();
     device.supply.arm({ operation, tear: tears.random(random), marginal: true });
     try {
@@ -177,5 +197,19 @@ export function scene(device: Device, random: Random) {
 
   const records = { put, evict, replace, relabel, policy, generate, attach };
   const operators = { operator, rotate, role, remove, use };
-  return { store, provision, ...records, ...operators, finish, epoch, reset, first, cutAt };
+  return {
+    store,
+    storeOf,
+    provision,
+    provisionAs,
+    ...records,
+    ...operators,
+    finish,
+    epoch,
+    reset,
+    accept,
+    refused,
+    first,
+    cutAt,
+  };
 }

@@ -4,11 +4,12 @@ import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { type CutPlan, PowerCut, tears } from "../../board/virtual/supply.js";
 import { JOURNAL_PLACE } from "../../firmware/defs/journal.js";
-import { DATA_UNIT, JOURNAL_OFFSET } from "../../firmware/defs/medium.js";
+import { DATA_UNIT, JOURNAL_OFFSET, JOURNAL_SIZE } from "../../firmware/defs/medium.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { V8Device } from "../device/v8.js";
 import { operationsAt } from "../store/help.js";
 import { Bench, repeat, seed } from "../targets.js";
+import { torture } from "../torture/sweep.js";
 import { scene } from "./changes.js";
 import { load, putOne } from "./sweep.js";
 
@@ -16,7 +17,7 @@ console.log(`provisioning cut again and again: ${repeat}`);
 const random = seeded(seed);
 const target = new Bench(new V8Device(seed));
 const { device, talk } = target;
-const { first, provision } = scene(device, random);
+const { first, provision, store, put, cutAt } = scene(device, random);
 const below = (n: number): number => (random() >>> 8) % n;
 
 const begin = (): void => provision(talk);
@@ -77,6 +78,22 @@ describe("provisioning", () => {
     }
   });
 
+  it("is as safe over the remains of one that was cut", () => {
+    for (const operation of [1, 3, 6, 9, 12, 30, 47, 60, 75, 82, 100, 125, 129]) {
+      const state = () => cutAt(operation, provision);
+      const name = `provision, after a cut at operation ${operation}`;
+      const options = { seed, every: 20, singles: 1, subsets: 1, nestedEvery: 0, putEvery: 1 };
+      expect(torture(device, { name, state, change: provision }, options).torn).toBeGreaterThan(0);
+    }
+  });
+
+  it("leaves CustodyDamaged behind, not blank, when the journal is erased under an intact root", () => {
+    load(device, store(put(20)));
+    device.data.preloadErased(JOURNAL_OFFSET, JOURNAL_SIZE);
+    boot();
+    expect(state()).toBe(State.CustodyDamaged);
+  });
+
   it("survives a first record that reads differently at each boot, and whose repair is cut", () => {
     load(device, first);
     const written = operationsAt(target, device.data, JOURNAL_OFFSET, JOURNAL_PLACE, begin);
@@ -86,7 +103,7 @@ describe("provisioning", () => {
       for (let second = below(3); second < 60; second += 3) {
         load(device, first);
         boot();
-        expect(cut({ operation, tear: tears.half, marginal: true }, begin)).toBe(false);
+        expect(cut({ operation, tear: tears.all, marginal: true }, begin)).toBe(false);
         cut({ operation: second, tear: tears.half }, boot);
         settle(`cut at operation ${operation}, and at ${second} of the next boot`);
       }

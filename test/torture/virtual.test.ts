@@ -1,0 +1,31 @@
+/** A sample of what `npm run torture` does on the virtual board, with the ELF that would be flashed. */
+import { afterAll, describe, expect, it } from "vitest";
+import { seeded } from "../../board/virtual/prng.js";
+import { VirtualDevice } from "../device/virtual.js";
+import { repeat, seed } from "../targets.js";
+import { scenesOf } from "./scenes.js";
+import { torture } from "./sweep.js";
+
+console.log(`torture on the virtual board: ${repeat}`);
+const device = new VirtualDevice(seed, { warm: true });
+const scenes = scenesOf(device, seeded(seed));
+afterAll(() => device.close());
+
+describe("a cut change of the real firmware is as if it had never begun, or as if it had ended", () => {
+  it.each([
+    "half: put",
+    "in use: put that reclaims",
+    "half: replace",
+    "half: evict",
+    "ready: an operator",
+    "a rotated key: its first use",
+    "ready: reset",
+  ])("%s", (name) => {
+    const scene = scenes.find((one) => one.name === name)!;
+    const options = { seed, every: 60, singles: 1, subsets: 1, nestedEvery: 997, putEvery: 7 };
+    const { cases, torn, points } = torture(device, scene, options);
+    console.log(`${name}, sampled: ${cases} cases`);
+    expect(torn).toBeGreaterThan(cases / 2);
+    expect(Object.keys(points).length).toBeGreaterThan(1);
+  });
+});
