@@ -1,0 +1,52 @@
+/** core.wasm of changed sources: a copy of firmware/ that asc compiles as scripts/build.mjs does. */
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { type Change, plant } from "../../test/mutants/mutant.js";
+import { runNode } from "./children.js";
+
+const LIMIT_MS = 300_000;
+
+/** A folder with what asc needs. */
+export class Workshop {
+  /** @param root the project's folder @param folder that is made here */
+  constructor(
+    root: string,
+    readonly folder: string,
+  ) {
+    mkdirSync(join(folder, "scripts"), { recursive: true });
+    for (const part of ["firmware", "asconfig.json", "scripts/inline.mjs"])
+      cpSync(join(root, part), join(folder, part), { recursive: true });
+    symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
+  }
+
+  /** Compiles with these changes, and takes them back.
+   *  @throws Error when a text does not stand there once, or asc refuses */
+  async build(changes: readonly Change[]): Promise<Buffer> {
+    const before = new Map<string, string>();
+    try {
+      for (const change of changes) {
+        const file = join(this.folder, change.file);
+        const source = readFileSync(file, "utf8");
+        if (!before.has(file)) before.set(file, source);
+        writeFileSync(file, plant(source, change));
+      }
+      const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
+      const wasm = join(this.folder, "build/core.wasm");
+      rmSync(wasm, { force: true });
+      const { code, output } = await runNode([...asc, "--transform", "./scripts/inline.mjs"], {
+        cwd: this.folder,
+        limitMs: LIMIT_MS,
+      });
+      if (code !== 0) throw new Error(`asc refuses it (exit ${code}):\n${output.trim()}`);
+      return readFileSync(wasm);
+    } finally {
+      for (const [file, source] of before) writeFileSync(file, source);
+    }
+  }
+}
+
+/** The same code in other bytes: with a custom section at the end (WebAssembly core specification §5.5.3), which engines ignore. */
+export function withSection(wasm: Buffer, name: string): Buffer {
+  const content = Buffer.concat([Buffer.of(name.length), Buffer.from(name, "ascii")]);
+  return Buffer.concat([wasm, Buffer.of(0, content.length), content]);
+}

@@ -1,0 +1,9 @@
+/** All planted bugs. */
+import { custody } from "./custody.js";
+import { journal } from "./journal.js";
+import type { Mutant } from "./mutant.js";
+import { operators } from "./operators.js";
+import { slots } from "./slots.js";
+import { space } from "./space.js";
+
+export const mutants: readonly Mutant[] = [...journal, ...slots, ...space, ...custody, ...operators];

@@ -1,0 +1,111 @@
+/** Planted bugs in space: which slot is free, what the spare is, and what is erased when. DESIGN.md §4. */
+import type { Check, Mutant } from "./mutant.js";
+
+const SPACE = "firmware/store/space.ts";
+/** One of the changes that are cut at each of their operations. */
+const cut = (test: string): Check => ({ file: "test/torture/torture.test.ts", test });
+const FAILING = "test/cuts/failing.test.ts";
+const RECLAIM = "test/store/reclaim.test.ts";
+
+export const space: readonly Mutant[] = [
+  {
+    name: "dirty-taken-for-free",
+    breaks: "A slot that is not certainly erased is written.",
+    file: "firmware/store/state.ts",
+    from: "return !isLive(record, slot) && !isDirty(record, slot);",
+    to: "return !isLive(record, slot);",
+    caughtBy: [{ file: RECLAIM }],
+  },
+  {
+    name: "spare-not-erased",
+    breaks: "A spare with a single dead slot is written without an erase.",
+    file: SPACE,
+    from: "const erase = state.deadInBlock(CURRENT, spare) > 0;",
+    to: "const erase = state.deadInBlock(CURRENT, spare) > 1;",
+    caughtBy: [{ file: "test/store/spare.test.ts" }],
+  },
+  {
+    name: "spare-erased-by-sight",
+    breaks: "A spare that begins with 0xFF is taken for erased, although its erase may have been cut.",
+    file: SPACE,
+    from: "    if (board.erase(Region.Slots, spare * SLOT_BLOCK) != Status.Ok) return false;\n",
+    to: `    board.read(Region.Slots, spare * SLOT_BLOCK, PAGE, 4);
+    const blank = load<u32>(PAGE) == 0xffffffff;
+    if (!blank && board.erase(Region.Slots, spare * SLOT_BLOCK) != Status.Ok) return false;
+`,
+    also: [{ file: SPACE, from: "import { CURRENT, NEXT } from", to: "import { CURRENT, NEXT, PAGE } from" }],
+    caughtBy: [cut("in use: put that reclaims")],
+  },
+  {
+    name: "spare-filled",
+    breaks: "Records go to the last empty block: nothing is left to reclaim into.",
+    file: SPACE,
+    from: "return empty > 1 && best",
+    to: "return empty > 0 && best",
+    caughtBy: [{ file: "test/store/capacity.test.ts" }],
+  },
+  {
+    name: "victim-not-dirty",
+    breaks: "The block that was copied away is taken for erased.",
+    file: SPACE,
+    from: "    to++;\n  }\n",
+    to: "    to++;\n  }\n  state.clean(NEXT, victim);\n",
+    caughtBy: [{ file: RECLAIM }],
+  },
+  {
+    name: "erase-not-counted",
+    breaks: "The erase of a spare is missing in the erase counts: wear is not levelled.",
+    file: SPACE,
+    from: "    state.countErase(NEXT, spare);\n",
+    to: "",
+    caughtBy: [{ file: RECLAIM }],
+  },
+  {
+    name: "cold-block-not-moved",
+    breaks: "A block whose records never change is never erased, and the others wear out.",
+    file: SPACE,
+    from: "if (cold >= 0 && state",
+    to: "if (cold < 0 && state",
+    caughtBy: [{ file: RECLAIM }],
+  },
+  {
+    name: "copy-without-intent",
+    breaks: "Copying into an erased spare is not announced: a cut leaves slots that are taken for erased.",
+    file: SPACE,
+    from: "erase ? INTENT_BLOCK | INTENT_ERASES : INTENT_BLOCK",
+    to: "erase ? INTENT_BLOCK | INTENT_ERASES : 0",
+    caughtBy: [cut("an erased spare: put that reclaims")],
+  },
+  {
+    name: "erase-failure-ignored",
+    breaks: "Records are copied into a block whose erase failed.",
+    file: SPACE,
+    from: "if (board.erase(Region.Slots, spare * SLOT_BLOCK) != Status.Ok) return false;",
+    to: "board.erase(Region.Slots, spare * SLOT_BLOCK);",
+    caughtBy: [{ file: FAILING }],
+  },
+  {
+    name: "copy-failure-ignored",
+    breaks: "A record that could not be copied is committed at its new place, and lost.",
+    file: SPACE,
+    from: "if (slots.copy(slot, to) != Status.Ok) return false;",
+    to: "slots.copy(slot, to);",
+    caughtBy: [{ file: FAILING }],
+  },
+  {
+    name: "no-slot-for-replace",
+    breaks: "Puts take the slot that a full store needs to replace a record.",
+    file: "firmware/store/geometry.ts",
+    from: "return (blocks(c) - 1) * perBlock(c) - 1;",
+    to: "return (blocks(c) - 1) * perBlock(c);",
+    caughtBy: [{ file: "test/store/capacity.test.ts" }],
+  },
+  {
+    name: "destroy-not-levelled",
+    breaks: "The same block bears every destroy.",
+    file: "firmware/store/store.ts",
+    from: "  if (destroyed >= 0) settle(space.level(geometry.classOfBlock(destroyed)));\n",
+    to: "",
+    caughtBy: [{ file: "test/store/lifetime.test.ts" }],
+  },
+];
