@@ -1,7 +1,8 @@
 /** `npm run readme`: runs what the README shows and writes it back there, so that every transcript was really run. Each block stands behind
- *  a comment that names it: demo, board, host, sizes, bench. Needs a finished build. */
+ *  a comment that names it: demo, board, host, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
+ *  finished build. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,6 +12,9 @@ const folder = mkdtempSync(join(tmpdir(), "mbs-readme-"));
 const PORT = 7420;
 const env = { ...process.env, MBS_PORT: `tcp:127.0.0.1:${PORT}`, NO_COLOR: "1", MBS_CONFIG_DIR: folder };
 const cli = join(root, "dist/host/cli/main.js");
+/** Results of long runs (`npm run torture`): quoted from their files, not run here. */
+const tortureFile = join(root, "bench/results/torture.json");
+const torture = existsSync(tortureFile) ? JSON.parse(readFileSync(tortureFile, "utf8")) : undefined;
 
 function run(program, args, cwd = root) {
   const { stdout, stderr, status } = spawnSync(program, args, { cwd, env, encoding: "utf8" });
@@ -90,6 +94,19 @@ try {
     sizes: run(process.execPath, ["scripts/size.mjs"]),
     bench: run(process.execPath, ["dist/scripts/bench.js"]),
   };
+  if (torture !== undefined) {
+    const { damageTable, outcomes, total } = await import(
+      new URL("dist/scripts/torture/report.js", `file://${root}/`).href
+    );
+    const tortured = (tell) =>
+      Object.entries(torture.targets)
+        .map(([target, report]) => tell(target, report))
+        .join("\n\n");
+    blocks.torture = tortured(total);
+    const file = join(root, "firmware/DESIGN.md");
+    const design = replaceBlock(readFileSync(file, "utf8"), "torture", tortured(outcomes));
+    writeFileSync(file, replaceBlock(design, "damage", damageTable(torture.damage)));
+  }
   for (const [name, content] of Object.entries(blocks)) readme = replaceBlock(readme, name, content.trim());
   writeFileSync(join(root, "README.md"), readme);
   console.log(`README.md: ${Object.keys(blocks).join(", ")} written anew`);
