@@ -20,9 +20,9 @@ export const REFUSALS_SIZE: i32 = 256;
 export const SEED_OFFSET: i32 = 6400; // 8 places of 64
 export const SEED_SIZE: i32 = 512;
 export const LEDGER_OFFSET: i32 = 6912;
-export const LEDGER_SIZE: i32 = 1152;
-export const RESET_OFFSET: i32 = 8064; // 2 places of 64: a factory reset under way
-export const RESET_SIZE: i32 = 128;
+export const LEDGER_SIZE: i32 = 1088;
+export const RESET_OFFSET: i32 = 8000; // 3 places of 64: a factory reset under way
+export const RESET_SIZE: i32 = 192;
 
 /** Erase cycles that the medium is good for (facts of the part; unverified on the board). */
 export const SLOT_CYCLES: i32 = 10000;

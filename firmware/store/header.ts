@@ -56,16 +56,15 @@ export function read(slot: i32): Status {
 }
 
 function isNewest(): bool {
-  return load<u32>(HEADER, HEADER_OFF_SEQUENCE) > journal.highest();
+  return load<u32>(HEADER, HEADER_OFF_SEQUENCE) > journal.newestKnown();
 }
 
-/** Whether a slot holds a genuine header newer than everything in the journal; what is written from now on is newer still. Uses HEADER. */
-export function isLater(slot: i32): bool {
+/** Looks for a genuine header in a slot that is newer than everything the journal knows of, and tells the journal. Uses HEADER. */
+export function compare(slot: i32): void {
   const status = board.read(Region.Slots, geometry.offsetOfSlot(slot), HEADER, HEADER_OFF_HANDLE);
-  if (status != Status.Ok || load<u16>(HEADER, HEADER_OFF_MAGIC) != HEADER_MAGIC) return false;
-  if (!isNewest() || read(slot) != Status.Ok || !isNewest()) return false; // cells whose erase was cut read differently each time
-  journal.raise(load<u32>(HEADER, HEADER_OFF_SEQUENCE));
-  return true;
+  if (status != Status.Ok || load<u16>(HEADER, HEADER_OFF_MAGIC) != HEADER_MAGIC || !isNewest()) return;
+  // the whole one decides: cells whose erase was cut read differently each time
+  if (read(slot) == Status.Ok && isNewest()) journal.doubt(load<u32>(HEADER, HEADER_OFF_SEQUENCE));
 }
 
 /** Reads the label that HEADER names into LABEL and checks it against its hash. Ok | Corrupt | Unreadable. */

@@ -35,6 +35,7 @@ import * as state from "./state";
 import { KeyName, key, mend } from "./vault";
 
 const LAST: i32 = JOURNAL_PLACES - 1;
+const CORRECTED_MAX: i32 = 2; // damaged places in which one bit is looked for: each may take a third of a second
 const PLACES_TRIED: i32 = 3; // by one change; what fails at more of them is not a worn block
 
 const MAKING: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
@@ -46,20 +47,29 @@ let counted: bool = false; // this power-up is counted in the epoch
 let writable: bool = false;
 let target: i32 = 0; // place of the change under way
 let failing: u32 = 0; // bit p: place p failed since power-up; changes go round it
-let broken: i32 = -1; // place of the newest record when it is damaged for good: CURRENT is an older one
+let readable: u32 = 0; // bit p: place p had a readable intent at find()
+let known: u32 = 0; // highest sequence that a record in a slot can have, by what find() read
+let broken: i32 = -1; // place of the newest record when it is damaged for good
+let doubted: bool = false; // CURRENT is known to be older than the newest state
+let corrected: bool = false; // the record in CURRENT had one bit put right
 
-/** Whether the newest record was there and is lost: what is shown is older. */
-export function isBroken(): bool {
-  return broken >= 0;
+/** Whether what is shown is known to be older than the newest state there was. */
+export function isDoubted(): bool {
+  return doubted;
 }
 
-/** The highest sequence that was readable in any place, or that raise() named. */
-export function highest(): u32 {
-  return top;
+/** The highest sequence that a record in a slot can have, unless the journal is an old one. */
+export function newestKnown(): u32 {
+  return known;
 }
 
-/** Traces of a sequence were found elsewhere: what is written from now on is newer. */
-export function raise(sequence: u32): void {
+/** A record newer than the journal stands in a slot: this journal is an old one, and what is written from now on is newer still. */
+export function doubt(sequence: u32): void {
+  doubted = true;
+  raise(sequence);
+}
+
+function raise(sequence: u32): void {
   top = max(top, sequence);
 }
 
@@ -98,15 +108,6 @@ function wasSettled(at: usize): bool {
   return equal(TAG, at + BODY_OFF_SETTLED, 4);
 }
 
-/** Place of a record newer than the valid one in `newest` that was settled and does not verify, or -1. */
-function findDamaged(readable: u32, newest: i32): i32 {
-  for (let p = 0; p < JOURNAL_PLACES; p++) {
-    const isNewer = ((readable >>> p) & 1) != 0 ? seenSequence(p) > seenSequence(newest) : p == after(newest, 1);
-    if (isNewer && wasSettled(seen(p))) return p;
-  }
-  return -1;
-}
-
 function flip(at: usize, bit: i32): void {
   const mask: u32 = 1 << (bit & 7);
   store<u8>(at + (bit >> 3), load<u8>(at + (bit >> 3)) ^ mask);
@@ -123,6 +124,31 @@ function correct(at: usize): bool {
     if (!isValid(at)) flip(at, bit);
   }
   return hasIntent(at) && isValid(at);
+}
+
+/** Whether a place whose intent is damaged beyond a bit may hold a newer record than `newest`: newer ones stand in the places behind it, and
+ *  its sequence does not read like that of the oldest, which stand there as well. */
+function mayBeNewer(place: i32, newest: i32): bool {
+  const isBehind = (place - newest + JOURNAL_PLACES) % JOURNAL_PLACES <= PLACES_TRIED;
+  return isBehind && seenSequence(newest) - seenSequence(place) >= 2 * JOURNAL_PLACES;
+}
+
+/** Looks for records newer than the valid one in `newest` that were settled and do not verify. The place of the newest record, of which one
+ *  bit may have been put right; `broken` is the place of a newer one that is lost. */
+function findDamaged(newest: i32): i32 {
+  broken = -1;
+  let tries = 0;
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    const hadIntent = ((readable >>> p) & 1) != 0;
+    if ((hadIntent && seenSequence(p) <= seenSequence(newest)) || !wasSettled(seen(p))) continue;
+    if (tries++ < CORRECTED_MAX && correct(seen(p))) {
+      if (seenSequence(p) > seenSequence(newest)) newest = p;
+    } else if (hadIntent || mayBeNewer(p, newest)) {
+      broken = p;
+    }
+  }
+  if (broken >= 0 && ((readable >>> broken) & 1) != 0 && seenSequence(broken) < seenSequence(newest)) broken = -1;
+  return newest;
 }
 
 /** Marks in `record` what an intent may have begun to write. */
@@ -186,10 +212,12 @@ export function isAnnounced(): bool {
   return load<u64>(PLACE) == MAKING && load<u64>(PLACE, 8) == MAKING;
 }
 
-/** Erases the first place, the only one that a provisioning cut before its first record can have touched: what reads as no record now
- *  must not read as one later. */
-export function clearFirst(): void {
-  erasePlace(0);
+/** Erases every place but the last: what a provisioning that was cut left there reads as no record now, and must not read as one later.
+ *  Ok | MediumFailed. */
+export function clear(): Status {
+  let status: Status = Status.Ok;
+  for (let p = 0; p < LAST && status == Status.Ok; p++) status = erasePlace(p);
+  return status;
 }
 
 /** Announces in the last place that a root is made; the last record that create() writes takes it away. Ok | MediumFailed. */
@@ -213,13 +241,14 @@ function seenSequence(place: i32): u32 {
   return load<u32>(seen(place), INTENT_OFF_SEQUENCE);
 }
 
-/** Finds the newest state and shows it in CURRENT; writes a record only when a change was cut short. Uses MESSAGE.
- *  Ok | CustodyDamaged (no valid record) | ReadOnly (shown, but no place may be written). The vault must be open. */
-export function mount(): Status {
+/** Finds the newest state, into CURRENT; writes nothing. settle() is to follow. Uses MESSAGE until then.
+ *  Ok | CustodyDamaged (no valid record). The vault must be open. */
+export function find(): Status {
   current = -1;
   untouched = true;
   writable = false;
-  let readable: u32 = 0; // bit p: place p has a readable intent
+  doubted = false;
+  readable = 0;
   top = 0;
   for (let p = 0; p < JOURNAL_PLACES; p++) {
     if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) != Status.Ok) {
@@ -230,27 +259,34 @@ export function mount(): Status {
     }
     if (!hasIntent(seen(p))) continue;
     readable |= 1 << p;
-    if (seenSequence(p) > top) top = seenSequence(p);
+    raise(seenSequence(p));
   }
-  let newest = highestValid(readable, 0xffffffff, false);
-  if (newest < 0) return Status.CustodyDamaged;
-  let corrected = false;
-  broken = findDamaged(readable, newest);
-  if (broken >= 0 && (correct(seen(broken)) || isRoundBehind(broken, readable, newest))) {
-    if (isValid(seen(broken)) && seenSequence(broken) > seenSequence(newest)) {
-      corrected = true;
-      newest = broken;
-      readable |= 1 << newest;
-      raise(seenSequence(newest));
-    }
-    broken = -1;
+  const valid = highestValid(0xffffffff, false);
+  if (valid < 0) return Status.CustodyDamaged;
+  current = findDamaged(valid);
+  corrected = current != valid;
+  if (corrected) {
+    readable |= 1 << current;
+    raise(seenSequence(current));
   }
+  memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
+  known = state.sequence(CURRENT);
+  for (let p = 0; p < JOURNAL_PLACES; p++) {
+    const writesSlot = ((readable >>> p) & 1) != 0 && (load<u8>(seen(p), INTENT_OFF_FLAGS) & INTENT_SLOT) != 0;
+    if (writesSlot) known = max(known, seenSequence(p));
+  }
+  doubted = broken >= 0;
+  return Status.Ok;
+}
+
+/** Makes sure of what find() found: writes a record only when a change was cut short. Ok | ReadOnly (shown, but no place may be written).
+ *  The vault must be open. */
+export function settle(): Status {
+  const newest = current;
   const at = seen(newest);
   const sequence = seenSequence(newest);
-  memory.copy(CURRENT, at, JOURNAL_PLACE);
-  current = newest;
-  if (broken >= 0) {
-    // no state is written until somebody accepts an older one; what the lost change touched is not known. An acceptance that was cut must
+  if (doubted) {
+    // no state is written until somebody accepts an older one; what the lost changes touched is not known. An acceptance that was cut must
     // not come true later: it touched nothing
     for (let p = 0; p < JOURNAL_PLACES; p++) {
       if (p != broken && ((readable >>> p) & 1) != 0 && seenSequence(p) > sequence) erasePlace(p);
@@ -269,8 +305,8 @@ export function mount(): Status {
 
   // a change was cut short: its traces become dirt, and the state is written once more, settled, before it is shown
   memory.copy(NEXT, at, JOURNAL_PLACE);
-  applyIntentsAbove(NEXT, readable, sequence);
-  const settled = isSettled(at) ? newest : highestValid(readable, sequence, true);
+  applyIntentsAbove(NEXT, sequence);
+  const settled = isSettled(at) ? newest : highestValid(sequence, true);
   for (let step = 1; step < JOURNAL_PLACES; step++) {
     const p = after(newest, step);
     if (p == settled || (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence)) continue;
@@ -284,48 +320,43 @@ export function mount(): Status {
   // no place can be written: show what is certain, or, if nothing is, the only state there is
   current = settled < 0 ? newest : settled;
   memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
-  applyIntentsAbove(CURRENT, readable, seenSequence(current));
+  applyIntentsAbove(CURRENT, seenSequence(current));
   return Status.ReadOnly;
-}
-
-/** Whether a place whose intent does not verify reads like the oldest record, which stands behind the newest one. */
-function isRoundBehind(place: i32, readable: u32, newest: i32): bool {
-  if (((readable >>> place) & 1) != 0) return false;
-  return seenSequence(newest) - seenSequence(place) < 2 * JOURNAL_PLACES;
 }
 
 /** Shows the newest valid record in CURRENT without writing anything: for rescue. Uses MESSAGE. Ok | CustodyDamaged. */
 export function look(): Status {
   writable = false;
-  let readable: u32 = 0;
+  readable = 0;
   for (let p = 0; p < JOURNAL_PLACES; p++) {
     if (board.read(Region.Data, offset(p), seen(p), JOURNAL_PLACE) == Status.Ok && hasIntent(seen(p)))
       readable |= 1 << p;
   }
-  current = highestValid(readable, 0xffffffff, false);
+  current = highestValid(0xffffffff, false);
   if (current < 0) return Status.CustodyDamaged;
   memory.copy(CURRENT, seen(current), JOURNAL_PLACE);
   return Status.Ok;
 }
 
 /** Marks in `record` what every readable intent above a sequence may have begun. */
-function applyIntentsAbove(record: usize, readable: u32, sequence: u32): void {
+function applyIntentsAbove(record: usize, sequence: u32): void {
   for (let p = 0; p < JOURNAL_PLACES; p++) {
     if (((readable >>> p) & 1) != 0 && seenSequence(p) > sequence) applyIntent(record, seen(p));
   }
 }
 
 /** Place of the valid record with the highest sequence below a bound, or -1; only settled ones if asked. */
-function highestValid(readable: u32, below: u32, settled: bool): i32 {
+function highestValid(below: u32, settled: bool): i32 {
+  let left = readable;
   while (true) {
     let best = -1;
     for (let p = 0; p < JOURNAL_PLACES; p++) {
-      if (((readable >>> p) & 1) == 0 || seenSequence(p) >= below) continue;
+      if (((left >>> p) & 1) == 0 || seenSequence(p) >= below) continue;
       if (best < 0 || seenSequence(p) > seenSequence(best)) best = p;
     }
     if (best < 0) return -1;
     if (isValid(seen(best)) && (!settled || isSettled(seen(best)))) return best;
-    readable &= ~(1 << best);
+    left &= ~(1 << best);
   }
   return -1;
 }
@@ -350,7 +381,7 @@ function tidy(): void {
  *  @returns Ok | ReadOnly | MediumFailed (mount again) */
 export function begin(operation: Operation, touched: i32, flags: i32): Status {
   if (!writable) return Status.ReadOnly;
-  if (untouched && broken < 0) tidy(); // what is left of a lost record stays until an older state is accepted
+  if (untouched && !doubted) tidy(); // what is left of a lost record stays until an older state is accepted
   untouched = false;
   memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
   if (!counted && !state.hasFlag(CURRENT, BODY_EPOCH_SET)) state.setEpoch(NEXT, state.epoch(CURRENT) + 1);

@@ -1,16 +1,17 @@
 /** Factory reset: everything that the data flash holds is erased, the root first. What was sealed in the slots stays there, and nothing opens
- *  it any more. Goes on after a cut: first the journal says so, then, when there is no root to read it with, an announcement in one of two
+ *  it any more. Goes on after a cut: first the journal says so, then, when there is no root to read it with, an announcement in one of three
  *  places of its own. DESIGN.md §3.4. */
 import * as board from "../board";
 import { Region } from "../defs/boundary";
 import { BODY_RESETTING, INTENT_SIZE, Operation, RESET_ANNOUNCEMENT } from "../defs/journal";
-import { CUSTODY_SIZE, DATA_BLOCK, RESET_OFFSET } from "../defs/medium";
+import { CUSTODY_SIZE, DATA_BLOCK, RESET_OFFSET, RESET_SIZE } from "../defs/medium";
 import { Status } from "../defs/status";
 import { CURRENT, NEXT, PLACE } from "../memory";
 import * as journal from "./journal";
 import * as state from "./state";
 import * as vault from "./vault";
 
+const PLACES: i32 = RESET_SIZE / DATA_BLOCK;
 const RESETTING: u64 = ((<u64>~RESET_ANNOUNCEMENT) << 32) | RESET_ANNOUNCEMENT;
 
 function offset(place: i32): i32 {
@@ -34,9 +35,17 @@ function announce(place: i32): Status {
   return announces(place) ? Status.Ok : Status.MediumFailed;
 }
 
+/** The first place that announces nothing, PLACES when all do. */
+function unused(): i32 {
+  let place = 0;
+  while (place < PLACES && announces(place)) place++;
+  return place;
+}
+
 /** Whether an announced reset has not ended. Needs no root. */
 export function isAnnounced(): bool {
-  return announces(0) || announces(1);
+  for (let place = 0; place < PLACES; place++) if (announces(place)) return true;
+  return false;
 }
 
 /** Whether the mounted state says that a reset was ordered. */
@@ -44,10 +53,11 @@ export function isOrdered(): bool {
   return state.hasFlag(CURRENT, BODY_RESETTING);
 }
 
-/** Erases both announcements, before a new root is made: one whose erase was cut may read well later. Ok | MediumFailed. */
-export function forget(): Status {
-  const status = erase(0);
-  return status == Status.Ok ? erase(1) : status;
+/** Erases all announcements but one (-1: all): one whose erase was cut may read well later. Ok | MediumFailed. */
+export function forget(but: i32): Status {
+  let status: Status = Status.Ok;
+  for (let place = 0; place < PLACES && status == Status.Ok; place++) if (place != but) status = erase(place);
+  return status;
 }
 
 /** Makes the order durable in a mounted store: from here on every mount goes on with it. Ok | MediumFailed | ReadOnly. */
@@ -60,14 +70,15 @@ export function order(): Status {
 
 /** Erases everything, whatever is there. Ok (the store is blank) | MediumFailed (it goes on at the next mount). */
 export function carryOut(): Status {
-  // an announcement that is there may be one whose erase was cut: the other place is made certain before anything is erased again
-  const place = announces(0) ? 1 : 0;
-  let status = announce(place);
+  // what announces it may be a place that is being written or erased, and reads well today: another one is made certain before anything is
+  // erased again
+  const place = unused();
+  let status: Status = place < PLACES ? announce(place) : Status.Ok;
   if (status == Status.Ok) status = vault.clear();
   for (let at = CUSTODY_SIZE; at < RESET_OFFSET && status == Status.Ok; at += DATA_BLOCK) {
     const erased = <Status>board.erase(Region.Data, at);
     if (journal.isAt(at)) status = erased; // what fails elsewhere holds nothing that opens without the root
   }
-  if (status == Status.Ok) status = erase(1 - place);
-  return status == Status.Ok ? erase(place) : status;
+  if (status == Status.Ok) status = forget(place);
+  return status == Status.Ok && place < PLACES ? erase(place) : status;
 }

@@ -143,27 +143,27 @@ function mountAs(): State {
   if (reset.isAnnounced()) return afterReset();
   const custody = vault.open();
   if (custody == Status.WrongVersion) return State.WrongVersion;
-  if (custody != Status.Ok) return journal.isVirgin() ? State.Blank : State.CustodyDamaged;
+  if (custody != Status.Ok) return journal.isAnnounced() || journal.isVirgin() ? State.Blank : State.CustodyDamaged;
   const place = vault.custody();
   if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0)
     return State.CustodyDamaged;
-  const found = journal.mount();
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
-  if (found == Status.CustodyDamaged) {
+  if (journal.find() == Status.CustodyDamaged) {
     if (!journal.isAnnounced()) return State.CustodyDamaged;
-    journal.clearFirst();
+    journal.clear();
     return State.Blank;
   }
   if (reset.isOrdered()) return afterReset();
+  for (let slot = 0; slot < geometry.slotCount(); slot++) header.compare(slot);
+  const found = journal.settle();
   memory.copy(INSTANCE, place + CUSTODY_OFF_INSTANCE, 16);
   memory.copy(MANIFEST, place + CUSTODY_OFF_MANIFEST, 16);
-  let later = false; // a header is newer than the journal: an old image of the data flash was put back
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
-    if (!state.isLive(CURRENT, slot)) later = header.isLater(slot) || later;
-    else if (header.read(slot) == Status.Ok) index.set(slot, HEADER);
+    if (!state.isLive(CURRENT, slot)) continue;
+    if (header.read(slot) == Status.Ok) index.set(slot, HEADER);
     else corrupt++;
   }
-  if (!digest.mount() || corrupt > 0 || later || journal.isBroken()) return State.Degraded;
+  if (!digest.mount() || corrupt > 0 || journal.isDoubted()) return State.Degraded;
   if (found == Status.ReadOnly) return State.ReadOnly;
   return state.hasFlag(CURRENT, BODY_PROVISIONED) ? State.Ready : State.Provisioning;
 }
@@ -234,7 +234,8 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   memory.copy(VAULT + CUSTODY_OFF_MANIFEST, manifest, 16);
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
   // in this order a cut anywhere leaves Blank behind: DESIGN.md §3.3
-  let status = reset.forget();
+  let status = reset.forget(-1);
+  if (status == Status.Ok && journal.isAnnounced()) status = journal.clear(); // the announcement of one that was cut goes next
   if (status == Status.Ok) status = vault.clear();
   if (status == Status.Ok) status = journal.announce();
   if (status == Status.Ok) status = vault.create();
@@ -256,8 +257,10 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
 /** Erases the root and everything else. Ok (the store is blank) | MediumFailed (it goes on at the next mount). */
 export function erase(): Status {
   const isMounted = life == State.Ready || life == State.Provisioning || life == State.Degraded;
-  let status = isMounted ? vault.open() : Status.Ok;
-  if (status == Status.Ok && isMounted) status = reset.order();
+  let status = isMounted ? vault.open() : Status.ReadOnly;
+  if (status == Status.Ok) status = reset.order();
+  // where nothing can be ordered the root goes first: an announcement that was cut must not come true in a store that went on
+  if (status != Status.Ok) status = vault.clear();
   if (status == Status.Ok) status = reset.carryOut();
   vault.close();
   mount();

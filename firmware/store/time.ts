@@ -10,7 +10,7 @@ import * as state from "./state";
 
 const RECORD: i32 = 240; // one journal place: 3 erases, 48 units
 const TIDY: i32 = 760; // the other 14 places erased: the first change after power-up
-const PROVISION: i32 = 16 * RECORD + 500; // every place, the announcement, and custody
+const PROVISION: i32 = 16 * RECORD + 700; // every place, the announcements, and custody
 const UNIT_TENTHS: i32 = 158; // tenths of a millisecond for one unit of the slot region
 const ERASE: i32 = 1040; // one block of the slot region
 const COPY: i32 = ERASE + 4050; // a block erased and another copied into it
