@@ -211,8 +211,10 @@ export class Unicorn {
     return new Uint32Array(koffi.view(this.#handle + counterOffset, 16));
   }
 
-  /** What makes stores quick, once memory was mapped; undefined where nothing is known that does. */
+  /** What makes stores quick, once memory was mapped; undefined where nothing is known that does, and unless MBS_QUICK_STORES is 1: it
+   *  reaches into Unicorn's private memory, and was seen to crash the process. For long runs that somebody watches. */
   stores(): Stores | undefined {
+    if (process.env.MBS_QUICK_STORES !== "1") return undefined;
     storesLayout = storesLayout ?? (locateStores(() => new Unicorn()) || false);
     return storesLayout === false ? undefined : new Stores(this.#handle, storesLayout);
   }

@@ -14,7 +14,7 @@ import { REFUSAL_PLACE } from "../../firmware/defs/operator.js";
 import { RESET_HOLD_MS } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { Host, imageOf, type Media } from "../../scripts/bench/host.js";
-import { look } from "../cuts/sweep.js";
+import { look } from "../cuts/look.js";
 import { builtPath } from "../device/engine.js";
 import { region } from "../device/map.js";
 import { Talk } from "../device/talk.js";
