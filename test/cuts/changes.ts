@@ -9,7 +9,8 @@ import type { Message } from "../../host/client/message.js";
 import { encodeParts } from "../../host/record.js";
 import type { Device } from "../device/device.js";
 import { Refusal, Talk } from "../device/talk.js";
-import { type Change, load, type Saved, save } from "./sweep.js";
+import { load, type Media as Saved, save } from "../torture/film.js";
+import type { Change } from "./look.js";
 
 /** The key of an operator's n-th rotation. */
 export const keyOf = (id: string, n = 0): Uint8Array => Buffer.alloc(32, `${id} ${n} `);

@@ -9,8 +9,9 @@ import { Status } from "../../firmware/defs/status.js";
 import { Refusal, Talk } from "../device/talk.js";
 import { V8Device } from "../device/v8.js";
 import { repeat, seed } from "../targets.js";
+import { load, type Media as Saved } from "../torture/film.js";
 import { scene } from "./changes.js";
-import { type Change, load, look, putOne, type Saved } from "./sweep.js";
+import { type Change, look, putOne } from "./look.js";
 
 console.log(`failing flash: ${repeat}`);
 const random = seeded(seed);

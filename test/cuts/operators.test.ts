@@ -13,8 +13,9 @@ import { V8Device } from "../device/v8.js";
 import { changeSlots, flip, keys, placesOf } from "../store/damage.js";
 import * as help from "../store/help.js";
 import { Bench, repeat, seed } from "../targets.js";
+import { load, type Media as Saved, save } from "../torture/film.js";
 import { keyOf, scene } from "./changes.js";
-import { type Change, load, putOne, type Saved, save } from "./sweep.js";
+import { type Change, putOne } from "./look.js";
 
 console.log(`power cuts of operators: ${repeat}`);
 const random = seeded(seed);

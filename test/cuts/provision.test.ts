@@ -9,9 +9,10 @@ import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { V8Device } from "../device/v8.js";
 import { operationsAt } from "../store/help.js";
 import { Bench, repeat, seed } from "../targets.js";
+import { load } from "../torture/film.js";
 import { torture } from "../torture/sweep.js";
 import { scene } from "./changes.js";
-import { load, putOne } from "./sweep.js";
+import { putOne } from "./look.js";
 
 console.log(`provisioning cut again and again: ${repeat}`);
 const random = seeded(seed);

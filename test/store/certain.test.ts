@@ -3,7 +3,13 @@
  *  not. DESIGN.md §3.2 (steps 3, 4, 6), §3.4. */
 import { describe, expect, it } from "vitest";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
-import { INTENT_OFF_CHECK, INTENT_OFF_SEQUENCE, JOURNAL_PLACE, JOURNAL_PLACES } from "../../firmware/defs/journal.js";
+import {
+  BODY_OFF_SETTLED,
+  INTENT_OFF_CHECK,
+  INTENT_OFF_SEQUENCE,
+  JOURNAL_PLACE,
+  JOURNAL_PLACES,
+} from "../../firmware/defs/journal.js";
 import { JOURNAL_OFFSET, RESET_OFFSET, RESET_SIZE } from "../../firmware/defs/medium.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, engineTargets, repeat } from "../targets.js";
@@ -36,6 +42,7 @@ describe.each(engineTargets)("a record that was cut in an earlier life of $name"
     for (let i = 1; i <= ahead; i++) change(target, 100 + i);
     const at = newest(target);
     const record = Buffer.from(data.bytes.subarray(at, at + JOURNAL_PLACE));
+    record[BODY_OFF_SETTLED]! ^= 0x10; // it was never settled
     const torn = () => {
       data.restore(old);
       data.preload(at, record);

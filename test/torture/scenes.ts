@@ -13,7 +13,7 @@ import { JOURNAL_OFFSET } from "../../firmware/defs/medium.js";
 import { Role } from "../../firmware/defs/session.js";
 import { HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
 import { scene } from "../cuts/changes.js";
-import type { Change } from "../cuts/sweep.js";
+import type { Change } from "../cuts/look.js";
 import type { Device } from "../device/device.js";
 import { changeData, changeSlots, flip, forgeJournal } from "../store/damage.js";
 import { load, type Media, save } from "./film.js";

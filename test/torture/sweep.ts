@@ -3,7 +3,7 @@
  *  whole; what it shows stands on certain cells and opens; it shows the same at the next boot; and it takes another record. */
 import { type Random, seeded } from "../../board/virtual/prng.js";
 import { State } from "../../firmware/defs/wire.js";
-import { putOne } from "../cuts/sweep.js";
+import { putOne } from "../cuts/look.js";
 import type { Device } from "../device/device.js";
 import { Talk } from "../device/talk.js";
 import { cut, film, load, type Media, type Step, save, stills } from "./film.js";
@@ -64,6 +64,8 @@ class Sweep {
   readonly #counts: Counts;
   #before: View | undefined;
   #after: View | undefined;
+  /** Cuts that were looked at, tried or not. */
+  #nth: number;
 
   constructor(
     readonly device: Device,
@@ -72,6 +74,7 @@ class Sweep {
     readonly told: (cases: number) => void = () => {},
   ) {
     this.#talk = new Talk(device);
+    this.#nth = options.seed % 1000;
     const none = { operations: 0, cut: 0, cases: 0, torn: 0, nested: 0, puts: 0 };
     this.#counts = { scene: scene.name, ...none, points: {} };
   }
@@ -99,12 +102,11 @@ class Sweep {
     load(this.device, still);
     const bits = changingBits(this.device, step);
     const point = pointOf(step);
-    let nth = number;
     const isLong = this.#counts.operations > MANY;
-    const every = isLong ? 4 * this.options.every : this.options.every;
+    const every = isLong && this.options.every > 1 ? 4 * this.options.every : this.options.every;
     const singles = isLong ? Math.min(LONG_SINGLES, this.options.singles) : this.options.singles;
     for (const one of cutsOf(bits, number === 0, random, { ...this.options, singles })) {
-      if (this.options.every > 1 && nth++ % every !== 0) continue;
+      if (this.#nth++ % every !== 0) continue;
       const where = `step ${number} of ${this.#counts.operations} (${point}), ${one.name}`;
       this.#guard(where, () => {
         cut(this.device, still, step, one.plan);
@@ -159,7 +161,9 @@ class Sweep {
     const side = sideOf(seen, this.#before!, this.#after!);
     openMoved(this.#talk, seen, this.#before!);
     this.#boot();
-    mustBeSame(seen, view(this.device, this.#talk));
+    const again = view(this.device, this.#talk);
+    mustBeSame(seen, again);
+    sideOf(again, this.#before!, this.#after!);
     if (this.#counts.cases % this.options.putEvery === 0) this.#takesAnother(seen);
     return { side, repaired };
   }

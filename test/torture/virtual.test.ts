@@ -22,7 +22,7 @@ describe("a cut change of the real firmware is as if it had never begun, or as i
     "ready: reset",
   ])("%s", (name) => {
     const scene = scenes.find((one) => one.name === name)!;
-    const options = { seed, every: 60, singles: 1, subsets: 1, nestedEvery: 997, putEvery: 7 };
+    const options = { seed, every: 40, singles: 1, subsets: 1, nestedEvery: 499, putEvery: 7 };
     const { cases, torn, points } = torture(device, scene, options);
     console.log(`${name}, sampled: ${cases} cases`);
     expect(torn).toBeGreaterThan(cases / 2);
