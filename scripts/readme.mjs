@@ -87,13 +87,15 @@ function replaceBlock(text, name, content) {
 
 try {
   let readme = readFileSync(join(root, "README.md"), "utf8");
-  const shown = await board();
-  const blocks = {
-    demo: run(process.execPath, ["dist/scripts/demo.js"]),
-    ...shown,
-    sizes: run(process.execPath, ["scripts/size.mjs"]),
-    bench: run(process.execPath, ["dist/scripts/bench.js"]),
-  };
+  // --quote: only what is quoted from files
+  const blocks = process.argv.includes("--quote")
+    ? {}
+    : {
+        demo: run(process.execPath, ["dist/scripts/demo.js"]),
+        ...(await board()),
+        sizes: run(process.execPath, ["scripts/size.mjs"]),
+        bench: run(process.execPath, ["dist/scripts/bench.js"]),
+      };
   if (torture !== undefined) {
     const { damageTable, outcomes, total } = await import(
       new URL("dist/scripts/torture/report.js", `file://${root}/`).href
@@ -105,7 +107,8 @@ try {
     blocks.torture = tortured(total);
     const file = join(root, "firmware/DESIGN.md");
     const design = replaceBlock(readFileSync(file, "utf8"), "torture", tortured(outcomes));
-    writeFileSync(file, replaceBlock(design, "damage", damageTable(torture.damage)));
+    const damaged = torture.damage === undefined ? design : replaceBlock(design, "damage", damageTable(torture.damage));
+    writeFileSync(file, damaged);
   }
   for (const [name, content] of Object.entries(blocks)) readme = replaceBlock(readme, name, content.trim());
   writeFileSync(join(root, "README.md"), readme);
