@@ -80,9 +80,9 @@ async function board() {
 }
 
 function replaceBlock(text, name, content) {
-  const pattern = new RegExp(`(<!-- ${name} -->\\n+\`\`\`[a-z]*\\n)[^]*?(\\n\`\`\`)`);
-  if (!pattern.test(text)) throw new Error(`README.md has no block behind <!-- ${name} -->`);
-  return text.replace(pattern, (_, before, after) => before + content + after);
+  const pattern = new RegExp(`(<!-- ${name} -->\\n+\`\`\`[a-z]*\\n)(?:(?!\`\`\`)[^]*?\\n)?(\`\`\`)`);
+  if (!pattern.test(text)) throw new Error(`there is no block behind <!-- ${name} -->`);
+  return text.replace(pattern, (_, before, after) => `${before}${content}\n${after}`);
 }
 
 try {
