@@ -108,7 +108,7 @@ async function main(): Promise<void> {
   const output = options.output ?? (whole && failed === 0 ? "bench/results/torture.json" : undefined);
   if (output !== undefined) {
     mkdirSync("bench/results", { recursive: true });
-    writeFileSync(output, `${JSON.stringify(result, null, 1)}\n`);
+    writeFileSync(output, `${JSON.stringify(result, null, 2)}\n`);
     say(output);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
