@@ -68,7 +68,7 @@ async function mbs(argv: readonly string[], { input, env = {}, interrupted = fal
   let interrupt = () => {};
   stderr.on("data", (bytes: Buffer) => {
     shown.push(bytes);
-    if (interrupted && bytes.toString().startsWith("Touch S1")) setTimeout(() => interrupt(), 100);
+    if (interrupted && bytes.toString().includes("Touch S1")) setTimeout(() => interrupt(), 100);
   });
   const io: Io = {
     env: { MBS_PORT: port, MBS_CONFIG_DIR: path("config"), HOME: directory, PATH: process.env.PATH, ...env },
@@ -82,7 +82,11 @@ async function mbs(argv: readonly string[], { input, env = {}, interrupted = fal
     exit: () => {},
   };
   const exitCode = await main(argv, io);
-  return { exitCode, out: String(stdout.read() ?? ""), err: Buffer.concat(shown).toString() };
+  // on a busy machine the virtual board takes longer than the first wait: said, and no part of what is tested
+  const err = Buffer.concat(shown)
+    .toString()
+    .replace(/^The device does not answer; asking again\.\n/gm, "");
+  return { exitCode, out: String(stdout.read() ?? ""), err };
 }
 
 async function ok(argv: readonly string[], terminal?: Terminal): Promise<string> {
