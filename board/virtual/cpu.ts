@@ -32,8 +32,6 @@ const EXCP = { UDEF: 1, SWI: 2, BKPT: 7, EXIT: 8, SEMIHOST: 16, NOCP: 17, INVSTA
 export interface CoreMemory {
   readWord(address: number): number | undefined;
   writeWord(address: number, value: number): boolean;
-  /** A fetch was refused: whether it may be tried again. */
-  opensCode(address: number): boolean;
 }
 
 export class Cpu {
@@ -125,7 +123,6 @@ export class Cpu {
 
   #busFault(access: "read" | "write" | "fetch", address: number, at: number): void {
     const text = `bus refused a ${access} at ${hex(address)}`;
-    if (access === "fetch" && this.memory.opensCode(address)) return;
     if (access === "fetch") this.#fault(BUS_FAULT, CFSR_IBUSERR, at, text);
     else {
       const forgiven = access === "read" && this.forgiven(address);

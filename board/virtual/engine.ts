@@ -2,7 +2,6 @@
  *  Relies on: unicorn.ts. The rules that it keeps: no uc_emu_stop inside MMIO callbacks (the instruction would run twice),
  *  always a count, mapped buffers stay referenced, no flush of translations inside a callback. */
 import type { Restore } from "./chip.js";
-import type { Stores } from "./stores.js";
 import { type InvalidHook, REG, Unicorn } from "./unicorn.js";
 
 export { REG } from "./unicorn.js";
@@ -22,8 +21,6 @@ export type Stop =
 export type RefusedAccess = (address: number, size: number, access: "read" | "write" | "fetch") => boolean;
 
 const PAGE = 0x1000;
-/** Instructions after which pages that were looked up meanwhile get quick stores. */
-const PIECE = 10_000;
 
 export interface Window {
   read(offset: number, size: number): number;
@@ -40,11 +37,6 @@ export class Engine {
   #stopAt: number | undefined;
   readonly #uc = new Unicorn();
   readonly #counters = this.#uc.counters();
-  #stores: Stores | undefined;
-  /** Memory that stores may go to and fetches may not come from. */
-  readonly #codeless: { from: number; to: number }[] = [];
-  readonly #code = new Set<number>();
-  #ended = false;
   readonly #mapped: Uint8Array[] = [];
   /** Called for accesses to memory that is not there or is protected. */
   refused: RefusedAccess = () => false;
@@ -84,12 +76,10 @@ export class Engine {
   map(address: number, memory: Uint8Array, permissions: number): void {
     this.#mapped.push(memory); // a collected buffer would crash the process
     this.#uc.map(address, memory, permissions);
-    if ((permissions & 6) === 2) this.#codeless.push({ from: address, to: address + memory.length });
   }
 
   protect(address: number, size: number, permissions: number): void {
     this.#uc.protect(address, size, permissions);
-    if ((permissions & 4) !== 0) for (let page = address; page < address + size; page += PAGE) this.#code.add(page);
   }
 
   mmio(address: number, size: number, window: Window): void {
@@ -126,9 +116,7 @@ export class Engine {
 
   /** Ends the slice after the present instruction; the next one goes on behind it. For callbacks. */
   endSlice(): void {
-    if (!this.#running) return;
-    this.#counters[2] = this.#counters[0]!;
-    this.#ended = true;
+    if (this.#running) this.#counters[2] = this.#counters[0]!;
   }
 
   /** Forgets translations of changed code; safe anywhere. */
@@ -155,23 +143,10 @@ export class Engine {
 
   /** Runs at most `count` instructions. @throws what a callback threw, after the slice. */
   run(count: number): Stop {
-    let left = Math.max(1, Math.floor(count));
-    this.#ended = false;
-    this.#stores ??= this.#uc.stores(); // not before memory was mapped
-    for (;;) {
-      const piece = this.#stores === undefined ? left : Math.min(left, PIECE);
-      const stop = this.#piece(piece);
-      left -= piece;
-      if (stop.kind !== "count" || this.#ended || left === 0 || this.#pc === this.#stopAt) return stop;
-    }
-  }
-
-  #piece(count: number): Stop {
-    this.#stores?.quicken(this.#holdsNoCode);
     this.#stop = undefined;
     this.#thrown = undefined;
     this.#running = true;
-    const error = this.#uc.start(this.#pc, count, this.#stopAt);
+    const error = this.#uc.start(this.#pc, Math.max(1, Math.floor(count)), this.#stopAt);
     this.#running = false;
     this.#pc = (this.#uc.reg(REG.PC) & ~1) >>> 0;
     // the counter stands one above the limit when the limit ended the slice
@@ -185,9 +160,6 @@ export class Engine {
     if (error !== 0) throw new Error(`libunicorn stopped at 0x${this.#pc.toString(16)}: ${this.#uc.reason(error)}`);
     return limited || this.#pc === this.#stopAt ? { kind: "count" } : { kind: "wait" };
   }
-
-  readonly #holdsNoCode = (page: number): boolean =>
-    this.#codeless.some(({ from, to }) => page >= from && page < to) && !this.#code.has(page - (page % PAGE));
 
   close(): void {
     this.#uc.close();

@@ -43,7 +43,6 @@ export class Memory implements CoreMemory {
   readonly #noise = Buffer.alloc(RAM_SIZE + PAGE);
   #protection = "";
   #opened = false;
-  readonly #codePages = new Set<number>();
 
   constructor(
     private readonly engine: Engine,
@@ -61,7 +60,7 @@ export class Memory implements CoreMemory {
     });
     engine.map(CODE_FLASH, code.bytes, READ_EXECUTE);
     engine.map(DATA_FLASH, data.bytes, READ);
-    engine.map(RAM, this.#ram, READ_WRITE);
+    engine.map(RAM, this.#ram, ALL);
     engine.map(STANDBY_RAM, this.#standbyRam, READ_WRITE);
     engine.map(FACTORY, this.#factory, READ);
     engine.map(OPTION_MEMORY, Buffer.alloc(PAGE, 0xff), READ);
@@ -109,16 +108,6 @@ export class Memory implements CoreMemory {
     for (const page of torn) engine.protect(page, PAGE, NONE);
     // translated code would run on without a fetch
     if (flashMode === "code") engine.removeCache(CODE_FLASH, SLOT_BASE);
-  }
-
-  /** A page of RAM may hold code from the first fetch on, and stores to it become slow: stores.ts. Between slices only.
-   *  @returns true when the fetch may be tried again */
-  opensCode(address: number): boolean {
-    const page = address - (address % PAGE);
-    if (page < RAM || page >= RAM + RAM_SIZE || this.#codePages.has(page)) return false;
-    this.#codePages.add(page);
-    this.engine.protect(page, PAGE, ALL);
-    return true;
   }
 
   /** Whether a read there fails because a power cut tore the cells. */

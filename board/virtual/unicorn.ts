@@ -1,7 +1,6 @@
 /** The few calls of libunicorn that the engine needs, bound with koffi, and the calibration of its instruction counter.
  *  Unicorn 2.0 API: unicorn/unicorn.h and arm.h. Needs Debian's libunicorn2. */
 import koffi from "koffi";
-import { type Layout, locate, Stores } from "./stores.js";
 
 /** What keeps libunicorn from working here; the message says what to do. */
 export class EngineMissing extends Error {
@@ -81,8 +80,6 @@ function bind(lib: Library) {
 
 let bound: ReturnType<typeof bind> | undefined;
 let counterOffset: bigint | undefined;
-/** False: this build has none that is known. */
-let storesLayout: Layout | false | undefined;
 
 function library(): ReturnType<typeof bind> {
   if (bound !== undefined) return bound;
@@ -211,19 +208,6 @@ export class Unicorn {
     return new Uint32Array(koffi.view(this.#handle + counterOffset, 16));
   }
 
-  /** What makes stores quick, once memory was mapped; undefined where nothing is known that does, and unless MBS_QUICK_STORES is 1: it
-   *  reaches into Unicorn's private memory, and was seen to crash the process. For long runs that somebody watches. */
-  stores(): Stores | undefined {
-    if (process.env.MBS_QUICK_STORES !== "1") return undefined;
-    storesLayout = storesLayout ?? (locateStores(() => new Unicorn()) || false);
-    return storesLayout === false ? undefined : new Stores(this.#handle, storesLayout);
-  }
-
-  /** Where it lies, for calibration only. */
-  get address(): Handle {
-    return this.#handle;
-  }
-
   /** The engine's own memory, for calibration only. */
   raw(bytes: number): ArrayBuffer {
     return koffi.view(this.#handle, bytes);
@@ -273,37 +257,6 @@ export function locateCounter(make: () => Unicorn): bigint {
       );
     }
     return BigInt(found * 8);
-  } finally {
-    probe.close();
-  }
-}
-
-const STR_R2_R1 = 0x600a;
-
-function locateStores(make: () => Unicorn): Layout | undefined {
-  const probe = make();
-  try {
-    const code = Buffer.alloc(SLED_BYTES);
-    code.writeUInt16LE(STR_R2_R1, 0);
-    for (let i = 2; i < code.length; i += 2) code.writeUInt16LE(NOP, i);
-    const page = 0x20000000;
-    const memory = Buffer.alloc(SLED_BYTES);
-    probe.map(0, code, 5);
-    probe.map(page, memory, 3);
-    const registers = Array.from({ length: 13 }, (_, i) => (i === 1 ? page : 0x5eed0000 + 0x101 * i));
-    const store = (): void => {
-      registers.forEach((value, i) => {
-        probe.setReg(REG.R0 + i, value);
-      });
-      probe.check("calibration", probe.start(0, 2));
-    };
-    store();
-    const again = (): boolean => {
-      memory.fill(0);
-      store();
-      return memory.readUInt32LE(0) === registers[2];
-    };
-    return locate({ engine: probe.address, registers, page, memory, again });
   } finally {
     probe.close();
   }

@@ -1,12 +1,6 @@
 /** What damage meets: the areas of both media of a scene, and what each of them may make of it. The table of DESIGN.md, in code. */
 import { CUSTODY_COPIES, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
-import {
-  BODY_OFF_SETTLED,
-  INTENT_OFF_SEQUENCE,
-  INTENT_SIZE,
-  JOURNAL_PLACE,
-  JOURNAL_PLACES,
-} from "../../firmware/defs/journal.js";
+import { BODY_OFF_SETTLED, INTENT_SIZE, JOURNAL_PLACE, JOURNAL_PLACES } from "../../firmware/defs/journal.js";
 import {
   CLAIMS_OFFSET,
   JOURNAL_OFFSET,
@@ -17,6 +11,7 @@ import {
 import { OPERATOR_PLACE, OPERATOR_PLACES, REFUSAL_PLACE, REFUSAL_PLACES } from "../../firmware/defs/operator.js";
 import { HEADER_SIZE } from "../../firmware/defs/slot.js";
 import type { Device } from "../device/device.js";
+import { newestPlace } from "../store/damage.js";
 import { CLASSES, hex, type Scene, type Slot } from "./scene.js";
 
 /** What a store makes of damage. Everything else is a violation. */
@@ -167,15 +162,6 @@ function ofOperators(scene: Scene): Area[] {
       place: used ? place : undefined,
     } as Area;
   });
-}
-
-/** Number of the journal place with the highest sequence; all places of a scene hold records. */
-export function newestPlace(device: Device): number {
-  const sequence = (place: number) =>
-    device.data.bytes.readUInt32LE(JOURNAL_OFFSET + place * JOURNAL_PLACE + INTENT_OFF_SEQUENCE);
-  let newest = 0;
-  for (let place = 1; place < JOURNAL_PLACES; place++) if (sequence(place) > sequence(newest)) newest = place;
-  return newest;
 }
 
 function ofJournal(device: Device): Area[] {

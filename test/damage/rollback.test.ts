@@ -16,9 +16,9 @@ import { OPERATOR_PLACE, OPERATOR_PLACES, REFUSAL_PLACE, REFUSAL_PLACES } from "
 import { Role } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { decodeMessage, type Message } from "../../host/client/message.js";
+import { newestPlace } from "../store/damage.js";
 import * as help from "../store/help.js";
 import { type Bench, engineTargets, repeat, seed } from "../targets.js";
-import { newestPlace } from "./areas.js";
 import { CLASSES, Fill, fill, handlesIn, keyOf, look, type Media, restore, type Shown, save } from "./scene.js";
 
 console.log(`rollback: ${repeat}`);

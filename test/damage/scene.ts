@@ -1,6 +1,5 @@
 /** The store that damage is done to: records in two classes, dead slots, operators of which one has a pending key, counted refusals; and
  *  what a host can see of it, as bytes, to compare. Relies on planted sessions (test/device/session.ts); no test framework. */
-import type { NorSnapshot } from "../../board/virtual/nor.js";
 import type { Random } from "../../board/virtual/prng.js";
 import { PART_HEADER, PART_SECRET, PartKind, Tier, Usage } from "../../firmware/defs/record.js";
 import { Role } from "../../firmware/defs/session.js";
@@ -10,6 +9,7 @@ import { Command, Key, type State } from "../../firmware/defs/wire.js";
 import { encodeMessage, type Message, message } from "../../host/client/message.js";
 import type { Device } from "../device/device.js";
 import { type Fields, Refusal, Talk } from "../device/talk.js";
+import { load, type Media, save } from "../torture/film.js";
 
 const UNIT = 128;
 const BLOCK = 32768;
@@ -20,17 +20,7 @@ export const CLASSES = [
   { units: 22, blocks: 3 },
 ];
 
-export interface Media {
-  readonly slots: NorSnapshot;
-  readonly data: NorSnapshot;
-}
-export function save(device: Device): Media {
-  return { slots: device.slots.snapshot(), data: device.data.snapshot() };
-}
-export function restore(device: Device, media: Media): void {
-  device.slots.restore(media.slots);
-  device.data.restore(media.data);
-}
+export { load as restore, type Media, save };
 
 /** One place of a record in the slot region, live or dead. */
 export interface Slot {

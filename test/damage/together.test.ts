@@ -9,10 +9,9 @@ import { Role } from "../../firmware/defs/session.js";
 import { HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { changeData, changeSlots, flip, keys, placesOf } from "../store/damage.js";
+import { changeData, changeSlots, flip, keys, newestPlace, placesOf } from "../store/damage.js";
 import * as help from "../store/help.js";
 import { type Bench, repeat } from "../targets.js";
-import { newestPlace } from "./areas.js";
 import { restore, save } from "./scene.js";
 
 console.log(`damage, cuts and failing flash: ${repeat}`);

@@ -3,28 +3,17 @@
  *  not. DESIGN.md §3.2 (steps 3, 4, 6), §3.4. */
 import { describe, expect, it } from "vitest";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
-import {
-  BODY_OFF_SETTLED,
-  INTENT_OFF_CHECK,
-  INTENT_OFF_SEQUENCE,
-  JOURNAL_PLACE,
-  JOURNAL_PLACES,
-} from "../../firmware/defs/journal.js";
+import { BODY_OFF_SETTLED, INTENT_OFF_CHECK, JOURNAL_PLACE } from "../../firmware/defs/journal.js";
 import { JOURNAL_OFFSET, RESET_OFFSET, RESET_SIZE } from "../../firmware/defs/medium.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { type Bench, engineTargets, repeat } from "../targets.js";
-import { changeData, flip } from "./damage.js";
+import { changeData, flip, newestPlace } from "./damage.js";
 import { handles, info, list, operationsAt, put, ready, SMALL, says, state } from "./help.js";
 
 console.log(`marginal journal records: ${repeat}`);
 
-const PLACES = Array.from({ length: JOURNAL_PLACES }, (_, n) => JOURNAL_OFFSET + n * JOURNAL_PLACE);
-
 /** Offset of the newest record. */
-function newest({ device }: Bench): number {
-  const sequence = (at: number) => device.data.bytes.readUInt32LE(at + INTENT_OFF_SEQUENCE);
-  return PLACES.reduce((best, at) => (sequence(at) > sequence(best) ? at : best));
-}
+const newest = ({ device }: Bench): number => JOURNAL_OFFSET + newestPlace(device) * JOURNAL_PLACE;
 
 /** One change, one record. */
 function change(target: Bench, epoch: number): void {
@@ -110,7 +99,7 @@ describe.each(engineTargets)("a factory reset on $name", (kind) => {
     (n) => {
       const target = ready(kind, SMALL);
       const { data, slots, supply } = target.device;
-      for (let epoch = 100; newest(target) !== PLACES[n]; epoch++) change(target, epoch);
+      for (let epoch = 100; newestPlace(target.device) !== n; epoch++) change(target, epoch);
       const [oldSlots, oldData] = [slots.snapshot(), data.snapshot()];
       const reset = () => target.ask(Command.Reset);
       const operations = operationsAt(target, data, RESET_OFFSET, RESET_SIZE, reset);

@@ -121,6 +121,19 @@ export function setVersion(device: Device, version: number): void {
   }
 }
 
+/** Number of the journal place with the highest sequence, of those that hold something. */
+export function newestPlace(device: Device): number {
+  let newest = -1;
+  let highest = -1;
+  for (let place = 0; place < JOURNAL_PLACES; place++) {
+    const at = JOURNAL_OFFSET + place * JOURNAL_PLACE;
+    if (device.data.certainlyErased(at, JOURNAL_PLACE)) continue;
+    const sequence = device.data.bytes.readUInt32LE(at + INTENT_OFF_SEQUENCE);
+    if (sequence > highest) [newest, highest] = [place, sequence];
+  }
+  return newest;
+}
+
 /** The newest journal record, changed and then vouched for again: digest, MAC and settled word are made anew, as if the store
  *  had written it. SPEC.md §5. @param slotsPerBlock of the only class. @param units of one slot */
 export function forgeJournal(
@@ -131,10 +144,6 @@ export function forgeJournal(
 ): void {
   const key = (name: string) => keys(device).find((one) => one.name === name)!.key;
   const keyed = (name: string, bytes: Uint8Array) => Buffer.from(blake3(bytes, { key: key(name) }));
-  const places = Array.from({ length: JOURNAL_PLACES }, (_, i) => JOURNAL_OFFSET + i * JOURNAL_PLACE);
-  const sequence = (at: number) => device.data.bytes.readUInt32LE(at + INTENT_OFF_SEQUENCE);
-  const written = places.filter((at) => device.data.certainlyErased(at, JOURNAL_PLACE) === false);
-  const newest = written.reduce((best, at) => (sequence(at) > sequence(best) ? at : best));
   const rewrite = (record: Buffer): void => {
     change(record);
     const leaves = Buffer.alloc(SLOT_BLOCKS * 16);
@@ -152,5 +161,5 @@ export function forgeJournal(
     keyed("mbs 2026 journal", record.subarray(0, BODY_OFF_MAC)).copy(record, BODY_OFF_MAC, 0, 16);
     keyed("mbs 2026 journal", record.subarray(BODY_OFF_MAC, BODY_OFF_SETTLED)).copy(record, BODY_OFF_SETTLED, 0, 4);
   };
-  changeData(device, newest, rewrite, JOURNAL_PLACE);
+  changeData(device, JOURNAL_OFFSET + newestPlace(device) * JOURNAL_PLACE, rewrite, JOURNAL_PLACE);
 }

@@ -2,20 +2,14 @@
  *  where nothing else is said, so that every few changes reclaim. */
 import type { Random } from "../../board/virtual/prng.js";
 import { CUSTODY_PLACE } from "../../firmware/defs/custody.js";
-import {
-  BODY_OFF_ERASES,
-  BODY_OFF_LIVE,
-  INTENT_OFF_SEQUENCE,
-  JOURNAL_PLACE,
-  JOURNAL_PLACES,
-} from "../../firmware/defs/journal.js";
-import { JOURNAL_OFFSET } from "../../firmware/defs/medium.js";
+import { BODY_OFF_ERASES, BODY_OFF_LIVE, JOURNAL_PLACE } from "../../firmware/defs/journal.js";
+import { JOURNAL_OFFSET, UNIT } from "../../firmware/defs/medium.js";
 import { Role } from "../../firmware/defs/session.js";
-import { HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
+import { HEADER_MAGIC, HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
 import { scene } from "../cuts/changes.js";
 import type { Change } from "../cuts/look.js";
 import type { Device } from "../device/device.js";
-import { changeData, changeSlots, flip, forgeJournal } from "../store/damage.js";
+import { changeData, changeSlots, flip, forgeJournal, newestPlace } from "../store/damage.js";
 import { load, type Media, save } from "./film.js";
 
 export interface Scene {
@@ -48,10 +42,7 @@ export function scenesOf(device: Device, random: Random): Scene[] {
     device.boot();
     return save(device);
   }
-  const damagedHeader = () => {
-    const at = headers(device)[0]!;
-    changeSlots(device, at + HEADER_OFF_MAC, flip);
-  };
+  const damagedHeader = () => changeSlots(device, firstHeader(device) + HEADER_OFF_MAC, flip);
   const wear = (erases: (block: number) => number) =>
     forgeJournal(
       device,
@@ -188,18 +179,16 @@ export function scenesOf(device: Device, random: Random): Scene[] {
   return [...all, ended];
 }
 
-/** Offsets of the headers in the slot region. */
-function headers(device: Device): number[] {
-  const found: number[] = [];
+/** Offset of the first header in the slot region. */
+function firstHeader(device: Device): number {
   const bytes = device.slots.bytes.subarray(device.slotsOffset);
-  for (let at = 0; at < bytes.length; at += 128) if (bytes.readUInt16LE(at) === 0x424d) found.push(at);
-  return found;
+  let at = 0;
+  while (bytes.readUInt16LE(at) !== HEADER_MAGIC) at += UNIT;
+  return at;
 }
 
 /** Changes two bits in the body of the newest journal record: more than can be put right. */
 function loseNewest(device: Device): void {
-  const places = Array.from({ length: JOURNAL_PLACES }, (_, place) => JOURNAL_OFFSET + place * JOURNAL_PLACE);
-  const sequence = (at: number) => device.data.bytes.readUInt32LE(at + INTENT_OFF_SEQUENCE);
-  const newest = places.reduce((best, at) => (sequence(at) > sequence(best) ? at : best));
+  const newest = JOURNAL_OFFSET + newestPlace(device) * JOURNAL_PLACE;
   for (const offset of [BODY_OFF_LIVE, BODY_OFF_ERASES]) changeData(device, newest + offset, flip);
 }
