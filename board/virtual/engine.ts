@@ -17,10 +17,9 @@ export type Stop =
   /** An access that the bus refuses; pc stands on the instruction. */
   | { kind: "bus"; access: "read" | "write" | "fetch"; address: number };
 
-/** Decides about an access outside plain memory: true lets it pass after the handler made it possible. */
-export type RefusedAccess = (address: number, size: number, access: "read" | "write" | "fetch") => boolean;
-
 const PAGE = 0x1000;
+const WRITE = 2;
+const PREFETCH_ABORT = 3; // QEMU's number: a fetch from a page that is no plain memory
 
 export interface Window {
   read(offset: number, size: number): number;
@@ -35,32 +34,44 @@ export class Engine {
   #stop: Stop | undefined;
   #pc = 0;
   #stopAt: number | undefined;
+  #isRefused = false;
   readonly #uc = new Unicorn();
+  /** Registers before the instruction whose access a covered page refused. */
+  readonly #before = this.#uc.newContext();
   readonly #counters = this.#uc.counters();
   readonly #mapped: Uint8Array[] = [];
-  /** Called for accesses to memory that is not there or is protected. */
-  refused: RefusedAccess = () => false;
+  readonly #cover: (page: number, size: number, from: number) => void;
+  /** Reads of covered pages; undefined: the bus refuses, and the instruction has no effect. */
+  covered: (address: number, size: number) => number | undefined = () => undefined;
 
   constructor() {
     this.#uc.onInterrupt((number) => {
-      this.#stop = { kind: "exception", number };
+      this.#stop =
+        number === PREFETCH_ABORT ? { kind: "bus", access: "fetch", address: this.pc } : { kind: "exception", number };
       this.#uc.stop();
     });
     this.#uc.onInvalidInstruction(() => {
       this.#stop = { kind: "invalid-instruction" };
       return false;
     });
-    const invalid: InvalidHook = (type, address, size) => {
+    const invalid: InvalidHook = (type, address) => {
       // uc_mem_type: 19 read, 20 write, 21 fetch unmapped; 22 write, 23 read, 24 fetch protected
       const access = type === 21 || type === 24 ? "fetch" : type === 20 || type === 22 ? "write" : "read";
-      let pass = false;
-      this.#guard(() => {
-        pass = this.refused(address >>> 0, size, access);
-      });
-      if (!pass) this.#stop = { kind: "bus", access, address: address >>> 0 };
-      return pass;
+      this.#stop = { kind: "bus", access, address: address >>> 0 };
+      return false;
     };
     this.#uc.onInvalidAccess(invalid);
+    this.#cover = this.#uc.device(
+      (address, size) => {
+        let value: number | undefined = 0;
+        this.#guard(() => {
+          if (this.#stop === undefined) value = this.covered(address, size);
+          if (value === undefined) this.#refuse("read", address);
+        });
+        return (value ?? 0) >>> 0;
+      },
+      (address) => this.#refuse("write", address),
+    );
   }
 
   /** Instructions executed since creation, exact also inside callbacks (the present one counts). */
@@ -78,14 +89,14 @@ export class Engine {
     this.#uc.map(address, memory, permissions);
   }
 
+  /** Between slices only. */
   protect(address: number, size: number, permissions: number): void {
+    this.#uc.protect(address, size, permissions ^ WRITE); // only a change of this one empties the TLB, which keeps what was allowed
     this.#uc.protect(address, size, permissions);
   }
 
   mmio(address: number, size: number, window: Window): void {
-    this.#uc.mmio(
-      address,
-      size,
+    const map = this.#uc.device(
       (offset, width) => {
         let value = 0;
         this.#guard(() => {
@@ -95,6 +106,20 @@ export class Engine {
       },
       (offset, width, value) => this.#guard(() => window.write(offset, width, value)),
     );
+    map(address, size, 0);
+  }
+
+  /** Takes a mapped page out of plain memory: `covered` answers its reads one by one, and nothing is written to it or executed from it.
+   *  Between slices only. */
+  cover(page: number): void {
+    this.#uc.unmap(page, PAGE);
+    this.#cover(page, PAGE, page);
+  }
+
+  /** Makes it plain memory again. */
+  uncover(page: number, memory: Uint8Array, permissions: number): void {
+    this.#uc.unmap(page, PAGE);
+    this.#uc.map(page, memory, permissions);
   }
 
   reg(register: number): number {
@@ -134,7 +159,8 @@ export class Engine {
   /** Keeps the processor's registers and where it goes on. Memory and counts are not among it. Between slices only. */
   save(): Restore {
     const pc = this.#pc;
-    const context = this.#uc.saveContext();
+    const context = this.#uc.newContext();
+    this.#uc.saveContext(context);
     return () => {
       this.#uc.restoreContext(context);
       this.#pc = pc;
@@ -148,6 +174,8 @@ export class Engine {
     this.#running = true;
     const error = this.#uc.start(this.#pc, Math.max(1, Math.floor(count)), this.#stopAt);
     this.#running = false;
+    if (this.#isRefused) this.#uc.restoreContext(this.#before);
+    this.#isRefused = false;
     this.#pc = (this.#uc.reg(REG.PC) & ~1) >>> 0;
     // the counter stands one above the limit when the limit ended the slice
     const counter = this.#counters[0]!;
@@ -164,6 +192,15 @@ export class Engine {
   close(): void {
     this.#uc.close();
     this.#mapped.length = 0;
+  }
+
+  /** A covered page cannot stop the instruction: it ends, the slice with it, and run() takes it back. */
+  #refuse(access: "read" | "write", address: number): void {
+    if (this.#stop !== undefined) return;
+    this.#stop = { kind: "bus", access, address };
+    this.#isRefused = true;
+    this.#uc.saveContext(this.#before);
+    this.endSlice();
   }
 
   /** An exception must not pass through native frames: it is kept and thrown again after the slice. */

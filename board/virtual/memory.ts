@@ -42,7 +42,8 @@ export class Memory implements CoreMemory {
   readonly #factory = Buffer.alloc(PAGE, 0xff);
   readonly #noise = Buffer.alloc(RAM_SIZE + PAGE);
   #protection = "";
-  #opened = false;
+  /** Pages with torn cells, which the bus refuses one by one. */
+  #covered: number[] = [];
 
   constructor(
     private readonly engine: Engine,
@@ -65,7 +66,7 @@ export class Memory implements CoreMemory {
     engine.map(FACTORY, this.#factory, READ);
     engine.map(OPTION_MEMORY, Buffer.alloc(PAGE, 0xff), READ);
     engine.map(RESET_STUB, stub, READ_EXECUTE);
-    engine.refused = (address, _size, access) => this.#opens(address, access);
+    engine.covered = (address, size) => this.#good(address, size);
   }
 
   /** What RAM holds when power comes: noise. */
@@ -99,13 +100,14 @@ export class Memory implements CoreMemory {
   protect(): void {
     const torn = [...this.#tornPages(CODE_FLASH, this.code), ...this.#tornPages(DATA_FLASH, this.data)];
     const wanted = `${this.flashMode} ${torn.join()}`;
-    if (wanted === this.#protection && !this.#opened) return;
-    this.#opened = false;
+    if (wanted === this.#protection) return;
     this.#protection = wanted;
     const { engine, flashMode } = this;
-    engine.protect(CODE_FLASH, this.code.size, flashMode === "code" ? NONE : READ_EXECUTE);
-    engine.protect(DATA_FLASH, this.data.size, flashMode === "data" ? NONE : READ);
-    for (const page of torn) engine.protect(page, PAGE, NONE);
+    for (const page of this.#covered) if (!torn.includes(page)) this.#uncover(page);
+    for (const page of torn) if (!this.#covered.includes(page)) engine.cover(page);
+    this.#covered = torn;
+    this.#allow(CODE_FLASH, this.code, flashMode === "code" ? NONE : READ_EXECUTE);
+    this.#allow(DATA_FLASH, this.data, flashMode === "data" ? NONE : READ);
     // translated code would run on without a fetch
     if (flashMode === "code") engine.removeCache(CODE_FLASH, SLOT_BASE);
   }
@@ -163,13 +165,25 @@ export class Memory implements CoreMemory {
     return pages;
   }
 
-  /** A good cell in a page that is closed for a torn one: the page is opened for this instruction only. */
-  #opens(address: number, access: "read" | "write" | "fetch"): boolean {
-    const flash = this.#flashAt(address);
-    if (flash === undefined || access !== "read" || this.flashMode !== "read" || this.torn(address)) return false;
-    this.engine.protect(address - (address % PAGE), PAGE, flash.medium === this.code ? READ_EXECUTE : READ);
-    this.#opened = true;
-    this.engine.endSlice();
-    return true;
+  #uncover(page: number): void {
+    const { medium, offset } = this.#flashAt(page)!;
+    this.engine.uncover(page, medium.bytes.subarray(offset, offset + PAGE), NONE);
+  }
+
+  /** Permissions of all pages that are not covered. */
+  #allow(base: number, medium: Nor, permissions: number): void {
+    let from = base;
+    for (const page of [...this.#covered, base + medium.size]) {
+      if (page < from || page > base + medium.size) continue;
+      if (page > from) this.engine.protect(from, page - from, permissions);
+      from = page + PAGE;
+    }
+  }
+
+  /** What a covered page answers: torn cells nothing. */
+  #good(address: number, size: number): number | undefined {
+    const flash = this.flashMode === "read" ? this.#flashAt(address) : undefined;
+    if (flash === undefined || flash.medium.unreadable(flash.offset, size)) return undefined;
+    return flash.medium.bytes.readUIntLE(flash.offset, size);
   }
 }

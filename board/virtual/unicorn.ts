@@ -43,13 +43,13 @@ export type MmioRead = (offset: number, size: number) => number;
 export type MmioWrite = (offset: number, size: number, value: number) => void;
 export type IntrHook = (number: number) => void;
 /** Answers true when the access may go on. */
-export type InvalidHook = (type: number, address: number, size: number) => boolean;
+export type InvalidHook = (type: number, address: number) => boolean;
 
 type Library = ReturnType<typeof koffi.load>;
 // pointers to the engine are plain `void *`: named koffi types live for the whole process and may be declared only once
 const protos = {
-  read: koffi.proto("uint64_t", ["void *", "uint64_t", "unsigned int", "void *"]),
-  write: koffi.proto("void", ["void *", "uint64_t", "unsigned int", "uint64_t", "void *"]),
+  read: koffi.proto("uint64_t", ["void *", "uint64_t", "unsigned int", "uint64_t"]),
+  write: koffi.proto("void", ["void *", "uint64_t", "unsigned int", "uint64_t", "uint64_t"]),
   intr: koffi.proto("void", ["void *", "uint32_t", "void *"]),
   insn: koffi.proto("bool", ["void *", "void *"]),
   invalid: koffi.proto("bool", ["void *", "int", "uint64_t", "int", "int64_t", "void *"]),
@@ -62,8 +62,12 @@ function bind(lib: Library) {
     strerror: lib.func("const char *uc_strerror(int code)"),
     ctl: lib.func("int uc_ctl(void *uc, unsigned int control, ...)"),
     map: lib.func("int uc_mem_map_ptr(void *uc, uint64_t addr, size_t size, uint32_t perms, void *ptr)"),
+    unmap: lib.func("int uc_mem_unmap(void *uc, uint64_t addr, size_t size)"),
     protect: lib.func("int uc_mem_protect(void *uc, uint64_t addr, size_t size, uint32_t perms)"),
-    mmio: lib.func("int uc_mmio_map(void *uc, uint64_t addr, size_t size, void *rd, void *u1, void *wr, void *u2)"),
+    // a number in the place of the two `void *user_data`: what is added to the offsets
+    mmio: lib.func(
+      "int uc_mmio_map(void *uc, uint64_t addr, size_t size, void *rd, uint64_t from, void *wr, uint64_t from2)",
+    ),
     hook: lib.func(
       "int uc_hook_add(void *uc, _Out_ size_t *hh, int type, void *cb, void *user, uint64_t begin, uint64_t end)",
     ),
@@ -130,14 +134,25 @@ export class Unicorn {
     this.check("protect", this.#lib.protect(this.#handle, address, size, permissions) as number);
   }
 
-  mmio(address: number, size: number, read: MmioRead, write: MmioWrite): void {
-    const rd = this.#register((_uc: unknown, offset: number, width: number) => read(offset, width), protos.read);
+  /** Whole pages of 4 KB that are mapped, between runs only. */
+  unmap(address: number, size: number): void {
+    this.check("unmap", this.#lib.unmap(this.#handle, address, size) as number);
+  }
+
+  /** @returns what maps pages, of which these answer reads and writes; offsets count from `from` on. */
+  device(read: MmioRead, write: MmioWrite): (address: number, size: number, from: number) => void {
+    const rd = this.#register(
+      (_uc: unknown, offset: number, width: number, from: number) => read(from + offset, width),
+      protos.read,
+    );
     const wr = this.#register(
-      (_uc: unknown, offset: number, width: number, value: number | bigint) =>
-        write(offset, width, Number(value) >>> 0),
+      (_uc: unknown, offset: number, width: number, value: number | bigint, from: number) =>
+        write(from + offset, width, Number(value) >>> 0),
       protos.write,
     );
-    this.check("mmio", this.#lib.mmio(this.#handle, address, size, rd, null, wr, null) as number);
+    return (address, size, from) => {
+      this.check("mmio", this.#lib.mmio(this.#handle, address, size, rd, from, wr, from) as number);
+    };
   }
 
   onInterrupt(hook: IntrHook): void {
@@ -155,8 +170,7 @@ export class Unicorn {
   }
 
   onInvalidAccess(hook: InvalidHook): void {
-    const callback = (_uc: unknown, type: number, address: number | bigint, size: number): boolean =>
-      hook(type, Number(address), size);
+    const callback = (_uc: unknown, type: number, address: number | bigint): boolean => hook(type, Number(address));
     this.#hook(HOOK_MEM_INVALID, this.#register(callback, protos.invalid));
   }
 
@@ -177,17 +191,22 @@ export class Unicorn {
     return this.#lib.start(this.#handle, pc | 1, until, 0, count) as number;
   }
 
-  /** Keeps all registers, those without a number too (FPU, stack limits), until the engine is closed. Between runs only. */
-  saveContext(): Handle {
+  /** Room for all registers, those without a number too (FPU, stack limits), until the engine is closed. */
+  newContext(): Handle {
     const out: [Handle | null] = [null];
     this.check("context", this.#lib.contextAlloc(this.#handle, out) as number);
     const context = out[0];
     if (context === null) throw new Error("libunicorn: no memory for a context");
     this.#contexts.push(context);
-    this.check("context", this.#lib.contextSave(this.#handle, context) as number);
     return context;
   }
 
+  /** Between runs, or inside an MMIO callback: as they were before the instruction. */
+  saveContext(context: Handle): void {
+    this.check("context", this.#lib.contextSave(this.#handle, context) as number);
+  }
+
+  /** Between runs only. */
   restoreContext(context: Handle): void {
     this.check("context", this.#lib.contextRestore(this.#handle, context) as number);
   }

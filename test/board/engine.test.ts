@@ -7,6 +7,7 @@ const RAM = 0x20000000;
 const IO = 0x40000000;
 const R0 = REG.R0;
 const R1 = REG.R0 + 1;
+const R2 = REG.R0 + 2;
 
 let engine: Engine;
 afterEach(() => engine.close());
@@ -69,6 +70,53 @@ describe("Engine", () => {
     engine.setReg(R1, 0x30000000);
     expect(engine.run(100)).toEqual({ kind: "bus", access: "read", address: 0x30000000 });
     expect(engine.pc).toBe(2);
+  });
+
+  it("asks for each read of a covered page, and takes back an instruction of which one was refused", () => {
+    const LDM_R1_R2_R3_R4 = 0xc91c; // ldmia r1!, {r2, r3, r4}
+    load([ADDS_R0_1, LDM_R1_R2_R3_R4, LDM_R1_R2_R3_R4, ADDS_R0_1, BACK_TO_0(8)]);
+    const memory = Buffer.alloc(4096);
+    engine.map(IO, memory, 1);
+    memory.writeUInt32LE(7, 4);
+    engine.setReg(R1, IO);
+    engine.run(2); // reads it as plain memory first
+    expect(engine.reg(R2)).toBe(0);
+    engine.setReg(R1, IO);
+    engine.pc = 0;
+    let torn = IO + 16;
+    engine.covered = (address) => (address === torn ? undefined : address & 0xff);
+    engine.cover(IO);
+    expect(engine.run(100)).toEqual({ kind: "bus", access: "read", address: torn });
+    expect([engine.pc, engine.reg(R0), engine.reg(R1)]).toEqual([4, 2, IO + 12]);
+    expect(engine.run(100)).toEqual({ kind: "bus", access: "read", address: torn }); // as often as it is tried
+    torn = IO;
+    expect(engine.run(2)).toEqual({ kind: "count" });
+    expect([engine.reg(R2), engine.reg(R2 + 1), engine.reg(R1), engine.reg(R0)]).toEqual([12, 16, IO + 24, 3]);
+    engine.pc = 0;
+    engine.setReg(R1, IO);
+    engine.uncover(IO, memory, 1);
+    expect(engine.run(2)).toEqual({ kind: "count" });
+    expect([engine.reg(R2), engine.reg(R2 + 1)]).toEqual([0, 7]);
+  });
+
+  it("does not fetch from a covered page, nor write to it", () => {
+    load([ADDS_R0_1, STR_R0_R1, ADDS_R0_1]);
+    engine.map(IO, Buffer.alloc(4096), 7);
+    engine.cover(IO);
+    engine.setReg(R1, IO + 8);
+    expect(engine.run(100)).toEqual({ kind: "bus", access: "write", address: IO + 8 });
+    expect(engine.pc).toBe(2);
+    engine.pc = IO;
+    expect(engine.run(100)).toMatchObject({ kind: "bus", access: "fetch" });
+  });
+
+  it("does not read what was closed, even when it was read before", () => {
+    load([LDR_R2_R1, LDR_R2_R1]);
+    engine.map(IO, Buffer.alloc(8192), 1);
+    engine.setReg(R1, IO);
+    expect(engine.run(1)).toEqual({ kind: "count" });
+    engine.protect(IO, 8192, 0);
+    expect(engine.run(1)).toEqual({ kind: "bus", access: "read", address: IO });
   });
 
   it("does not fetch from closed memory, not even code that was translated before", () => {

@@ -109,6 +109,8 @@ export class Soak {
   #key = new Uint8Array(0);
   #touched: "s1" | "s2" | "nobody" | undefined;
   #second: Promise<void> | undefined;
+  /** Another client took the link since the present command began, or since the one before it: then the client may have repeated itself. */
+  #taken = { now: false, before: false };
   #broken: Promise<never>;
 
   constructor(options: SoakOptions) {
@@ -340,6 +342,7 @@ export class Soak {
     if (boots !== this.#boots) this.world.boot();
     this.#boots = boots;
     this.#opened = this.line.opened;
+    this.#taken = { now: false, before: this.#taken.now || this.#second !== undefined };
     return boots;
   }
 
@@ -408,8 +411,8 @@ export class Soak {
   #isGone(task: Task, mine: Status, outcome: Outcome): boolean {
     const gone = task.command === Command.Evict ? Status.NoSuchHandle : Status.NoSuchOperator;
     const takes = task.command === Command.Evict || task.command === Command.OperatorRemove;
-    const repeated =
-      this.line.opened !== this.#opened || this.board.boots !== this.#boots || this.#second !== undefined;
+    const taken = this.#taken.now || this.#taken.before;
+    const repeated = taken || this.line.opened !== this.#opened || this.board.boots !== this.#boots;
     return takes && mine === gone && repeated && outcome.kind === "answered";
   }
 
@@ -558,6 +561,7 @@ export class Soak {
     const key = this.#tasks.keys.get("second")?.used;
     if (this.#second !== undefined || key === undefined) return;
     this.#counts.takeovers++;
+    this.#taken.now = true;
     const client = this.#newClient(async () => ({ id: "second", key }), 1);
     const call = this.#dice.chance(50) ? () => client.list() : () => client.hello();
     const run = async () => {
