@@ -212,14 +212,6 @@ export function isAnnounced(): bool {
   return load<u64>(PLACE) == MAKING && load<u64>(PLACE, 8) == MAKING;
 }
 
-/** Erases every place but the last: what a provisioning that was cut left there reads as no record now, and must not read as one later.
- *  Ok | MediumFailed. */
-export function clear(): Status {
-  let status: Status = Status.Ok;
-  for (let p = 0; p < LAST && status == Status.Ok; p++) status = erasePlace(p);
-  return status;
-}
-
 /** Announces in the last place that a root is made; the last record that create() writes takes it away. Ok | MediumFailed. */
 export function announce(): Status {
   if (erasePlace(LAST) != Status.Ok) return Status.MediumFailed;

@@ -149,9 +149,7 @@ function mountAs(): State {
     return State.CustodyDamaged;
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
   if (journal.find() == Status.CustodyDamaged) {
-    if (!journal.isAnnounced()) return State.CustodyDamaged;
-    journal.clear();
-    return State.Blank;
+    return journal.isAnnounced() ? afterReset() : State.CustodyDamaged;
   }
   if (reset.isOrdered()) return afterReset();
   for (let slot = 0; slot < geometry.slotCount(); slot++) header.compare(slot);
@@ -235,7 +233,6 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);
   // in this order a cut anywhere leaves Blank behind: DESIGN.md §3.3
   let status = reset.forget(-1);
-  if (status == Status.Ok && journal.isAnnounced()) status = journal.clear(); // the announcement of one that was cut goes next
   if (status == Status.Ok) status = vault.clear();
   if (status == Status.Ok) status = journal.announce();
   if (status == Status.Ok) status = vault.create();

@@ -62,7 +62,7 @@ function settle(where: string): void {
 describe("provisioning", () => {
   it("survives any three cuts: of itself, of the boot that follows, and of another try", () => {
     const operations = 130; // up to and into the journal's first records
-    for (let i = 0; i < 200; i++) {
+    for (let i = 0; i < 1000; i++) {
       load(device, first);
       boot();
       const plans = [somewhere(operations), somewhere(operations), somewhere(operations)];
