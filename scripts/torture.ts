@@ -25,7 +25,7 @@ interface Options {
 const DEPTH: Record<"full" | "quick", Record<TargetName, Omit<TortureOptions, "seed">>> = {
   full: {
     v8: { every: 1, singles: Number.POSITIVE_INFINITY, subsets: 4, nestedEvery: 4, putEvery: 1 },
-    virtual: { every: 2, singles: 1, subsets: 1, nestedEvery: 31, putEvery: 20 },
+    virtual: { every: 2, singles: 1, subsets: 1, nestedEvery: 23, putEvery: 20 },
   },
   quick: {
     v8: { every: 2, singles: 2, subsets: 1, nestedEvery: 17, putEvery: 1 },
