@@ -9,6 +9,7 @@ import type { DamageCounts } from "../test/damage/bits.js";
 import { runDamage } from "../test/damage/pool.js";
 import { run, sum, type TargetName } from "../test/torture/pool.js";
 import type { TortureOptions } from "../test/torture/sweep.js";
+import { Progress } from "./torture/progress.js";
 import { damageTable, grouped, outcomes, type Report, type Results, scenes, total } from "./torture/report.js";
 
 interface Options {
@@ -19,6 +20,7 @@ interface Options {
   quick: boolean;
   json: boolean;
   output?: string;
+  continue?: string;
 }
 
 /** How much is tried: firmware/DESIGN.md §10.1. */
@@ -32,6 +34,9 @@ const DEPTH: Record<"full" | "quick", Record<TargetName, Omit<TortureOptions, "s
     virtual: { every: 40, singles: 1, subsets: 1, nestedEvery: 97, putEvery: 20 },
   },
 };
+
+/** Into how many parts a scene is cut in a full run. */
+const PARTS = 6;
 
 const number = (text: string): number => {
   const value = Number(text);
@@ -47,6 +52,10 @@ const program = new Command("torture")
   .option("--jobs <N>", "worker threads", number, availableParallelism())
   .option("--quick", "a sample that takes a minute or two", false)
   .option("--json", "print the results as JSON", false)
+  .option(
+    "--continue <FILE>",
+    "keep what is done in FILE, and go on from what an interrupted run with the same seed kept there",
+  )
   .option("-o, --output <FILE>", "where the results go; default bench/results/torture.json after a full run");
 
 let told = Date.now();
@@ -69,11 +78,12 @@ async function main(): Promise<void> {
   const stop = new AbortController();
   process.once("SIGINT", () => stop.abort());
   say(`seed ${options.seed}; repeat with --seed ${options.seed}`);
+  const kept = options.continue === undefined ? undefined : open(options.continue, options);
   const reports: Partial<Record<TargetName, Report>> = {};
   let failed = 0;
   for (const target of targets) {
     if (stop.signal.aborted) break;
-    const { report, failures } = await onTarget(target, options, stop.signal, say);
+    const { report, failures } = await onTarget(target, options, stop.signal, say, kept);
     for (const { scene, message } of failures) say(`FAILED ${scene}: ${message}`);
     failed += failures.length;
     if (report.cases > 0 && (report.torn === 0 || report.nested === 0)) {
@@ -112,26 +122,54 @@ async function main(): Promise<void> {
     say(output);
   }
   if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
-  if (stop.signal.aborted) say("interrupted: the counts are those of what was finished");
+  if (stop.signal.aborted)
+    say(
+      `interrupted: the counts are those of what was finished${kept ? `; go on with --seed ${options.seed} --continue ${kept.path}` : ""}`,
+    );
   process.exitCode = stop.signal.aborted ? 130 : failed > 0 ? 1 : 0;
 }
 
-async function onTarget(target: TargetName, options: Options, signal: AbortSignal, say: (line: string) => void) {
-  const start = Date.now();
+/** The file of --continue. */
+function open(path: string, { quick, seed }: Options): Progress {
+  const depth = DEPTH[quick ? "quick" : "full"];
+  const [core, elf] = [sha256("build/core.wasm"), sha256("build/ek-ra6m5.elf")];
+  try {
+    return new Progress(path, { core, elf, seed, depth, parts: quick ? 1 : PARTS });
+  } catch (error) {
+    return program.error(`--continue: ${(error as Error).message}`);
+  }
+}
+
+async function onTarget(
+  target: TargetName,
+  options: Options,
+  signal: AbortSignal,
+  say: (line: string) => void,
+  kept: Progress | undefined,
+) {
+  const before = kept?.minutesOf(target) ?? 0;
+  const start = Date.now() - before * 60_000;
   const depth = DEPTH[options.quick ? "quick" : "full"][target];
   const { counts, failures } = await run({
     target,
     seed: options.seed,
     workers: options.jobs,
-    parts: options.quick ? 1 : 6,
+    parts: options.quick ? 1 : PARTS,
     options: { ...depth, seed: options.seed },
     wanted: (scene) => options.scene === undefined || scene.includes(options.scene),
     signal,
+    ...(kept && {
+      done: kept
+        .doneOf(target)
+        .filter(({ counts }) => options.scene === undefined || counts.scene.includes(options.scene)),
+      finished: (part) => kept.add(target, part, (Date.now() - start) / 60_000),
+    }),
     progress(cases, done, scenes) {
       const minutes = ((Date.now() - start) / 60_000).toFixed(1);
       progress(`${target}: ${grouped(cases)} cases, ${done.toFixed(1)} of ${scenes} scenes, ${minutes} min`);
     },
   });
+  kept?.flush();
   if (process.stderr.isTTY) process.stderr.write("\n");
   if (counts.length === 0 && failures.length === 0) say(`no scene's name contains ${options.scene}`);
   const all = counts.length === 0 ? undefined : counts.reduce(sum);

@@ -30,6 +30,16 @@ export interface PoolOptions extends Job {
   progress: (cases: number, scenesDone: number, scenes: number) => void;
   /** Ends it early; what was done until then is counted. */
   signal?: AbortSignal;
+  /** What an earlier run did; it is counted and not run again. */
+  done?: readonly Part[];
+  /** Told of each part that is done. */
+  finished?: (part: Part) => void;
+}
+
+/** A part of a scene, and what was counted in it. */
+export interface Part {
+  part: number;
+  counts: Counts;
 }
 
 export interface Result {
@@ -40,21 +50,24 @@ export interface Result {
 /** Runs every wanted scene. @returns counts, one for each scene, in the order of the scenes */
 export async function run(pool: PoolOptions): Promise<Result> {
   const result: Result = { counts: [], failures: [] };
-  const parts: Counts[] = [];
+  const earlier = pool.done ?? [];
+  const parts = earlier.map(({ counts }) => counts);
   let queue: Ask[] | undefined;
   let order: string[] = [];
-  let [total, done] = [0, 0];
+  let total = parts.reduce((cases, one) => cases + one.cases, 0);
+  let done = parts.length / pool.parts;
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const { target, seed, signal } = pool;
       const worker = new Worker(new URL("./worker.js", import.meta.url), { workerData: { target, seed } });
       let running = 0; // cases of the part in hand
+      let asked: Ask | undefined;
       const end = (): void => void worker.terminate().then(() => resolve());
       const next = (): void => {
-        const ask = queue?.shift();
+        asked = queue?.shift();
         running = 0;
-        if (ask === undefined) end();
-        else worker.postMessage(ask);
+        if (asked === undefined) end();
+        else worker.postMessage(asked);
       };
       signal?.addEventListener("abort", end, { once: true });
       worker.on("error", reject);
@@ -71,6 +84,7 @@ export async function run(pool: PoolOptions): Promise<Result> {
           case "done":
             total += told.counts.cases - running;
             parts.push(told.counts);
+            pool.finished?.({ part: asked?.options.part?.part ?? 0, counts: told.counts });
             break;
           case "failed":
             result.failures.push({ scene: told.scene, message: told.message });
@@ -89,9 +103,13 @@ export async function run(pool: PoolOptions): Promise<Result> {
 }
 
 /** The longest scenes last would leave workers without work: parts of one scene stand apart. */
-function plan(scenes: string[], { parts, options }: PoolOptions): Ask[] {
+function plan(scenes: string[], { parts, options, done = [] }: PoolOptions): Ask[] {
+  const isDone = (scene: string, part: number): boolean =>
+    done.some((one) => one.part === part && one.counts.scene === scene);
   return Array.from({ length: parts }, (_, part) =>
-    scenes.map((scene) => ({ scene, options: { ...options, part: { part, of: parts } } })),
+    scenes
+      .filter((scene) => !isDone(scene, part))
+      .map((scene) => ({ scene, options: { ...options, part: { part, of: parts } } })),
   ).flat();
 }
 
