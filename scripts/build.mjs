@@ -102,6 +102,11 @@ function checkInterpreter() {
   }
 }
 
+/** The claim cache, a module for hosts alone. */
+async function buildClaims() {
+  await run(process.execPath, ["node_modules/assemblyscript/bin/asc.js", "firmware/claims.ts", "--target", "claims"]);
+}
+
 async function buildCore() {
   const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
   await run(process.execPath, [...asc, "--transform", `./${INLINE}`]);
@@ -218,6 +223,8 @@ async function main() {
     ["build/core.wasm", "build/core_wasm.c"],
     buildCore,
   );
+  const claims = ["firmware/claims.ts", "firmware/claim/cache.ts", "firmware/defs/claims.ts", "asconfig.json"];
+  await step("claims", claims, ["build/claims.wasm"], buildClaims);
   await step("defs", [...defs, "scripts/gen-defs.mjs"], ["build/defs.h"], async () =>
     (await import("./gen-defs.mjs")).genDefs(),
   );

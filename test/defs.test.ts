@@ -2,11 +2,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import * as boundary from "../firmware/defs/boundary.js";
+import * as claims from "../firmware/defs/claims.js";
 import * as custody from "../firmware/defs/custody.js";
+import * as file from "../firmware/defs/file.js";
 import * as journal from "../firmware/defs/journal.js";
 import * as link from "../firmware/defs/link.js";
 import * as medium from "../firmware/defs/medium.js";
 import * as operator from "../firmware/defs/operator.js";
+import * as pointers from "../firmware/defs/pointers.js";
 import * as record from "../firmware/defs/record.js";
 import * as session from "../firmware/defs/session.js";
 import * as slot from "../firmware/defs/slot.js";
@@ -73,6 +76,10 @@ const layouts = [
   { section: 8, name: "frame header", module: link, size: link.FRAME_HEADER },
   { section: 11, name: "operator place", module: operator, size: operator.OPERATOR_PLACE, prefix: "OPERATOR_" },
   { section: 11, name: "refusal place", module: operator, size: operator.REFUSAL_PLACE, prefix: "REFUSAL_" },
+  { section: 13, name: "file header", module: file, size: file.FILE_HEADER, prefix: "FILE_" },
+  { section: 14, name: "pointer place", module: pointers, size: pointers.POINTER_PLACE },
+  { section: 15, name: "cache entry", module: claims, size: claims.CACHE_SIZE, prefix: "CACHE_" },
+  { section: 15, name: "cached claim", module: claims, size: claims.CACHED_SIZE, prefix: "CACHED_" },
 ];
 
 describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size, prefix }) => {
@@ -303,7 +310,23 @@ describe("SPEC §11", () => {
 });
 
 describe("build/defs.h", () => {
-  const modules = [boundary, custody, journal, link, medium, operator, record, session, slot, status, use, wire];
+  const modules = [
+    boundary,
+    claims,
+    custody,
+    file,
+    journal,
+    link,
+    medium,
+    operator,
+    pointers,
+    record,
+    session,
+    slot,
+    status,
+    use,
+    wire,
+  ];
   const capitals = (name: string) => name.replace(/(?<=[a-z0-9])(?=[A-Z])/g, "_").toUpperCase();
   const expected = modules.flatMap((module) =>
     Object.entries(module).flatMap(([name, value]): [string, number][] => {

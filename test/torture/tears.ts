@@ -2,8 +2,7 @@
  *  afterwards. Every one is another case. */
 import type { Random } from "../../board/virtual/prng.js";
 import { type CutPlan, tears } from "../../board/virtual/supply.js";
-import type { Device } from "../device/device.js";
-import type { Step } from "./film.js";
+import type { Powered, Step } from "./film.js";
 
 export interface Cut {
   name: string;
@@ -18,7 +17,7 @@ export interface TearOptions {
 }
 
 /** Number of bits that a step changes. On a medium whose erased cells read as noise any bit of the range may change. */
-export function changingBits(device: Device, { medium, offset, bytes }: Step): number {
+export function changingBits(device: Powered, { medium, offset, bytes }: Step): number {
   const nor = device[medium];
   const length = bytes?.length ?? nor.blockAt(offset).size;
   if (medium === "data") return 8 * length;
