@@ -354,10 +354,10 @@ function highestValid(below: u32, settled: bool): i32 {
 }
 
 /** The first change after power-up mends a damaged custody copy, and erases every place that does not read as a valid older record, from
- *  the farthest back to the next, so that no cut write of an earlier life can be read later. */
-function tidy(): void {
+ *  the farthest back to the next, so that no cut write of an earlier life can be read later. `but`: so many next places stay. */
+function tidy(but: i32): void {
   mend();
-  for (let step = JOURNAL_PLACES - 1; step > 1; step--) {
+  for (let step = JOURNAL_PLACES - 1; step > but; step--) {
     const p = after(current, step);
     if (board.read(Region.Data, offset(p), PLACE, JOURNAL_PLACE) == Status.Ok) {
       if (hasIntent(PLACE) && isValid(PLACE) && state.sequence(PLACE) < state.sequence(CURRENT)) continue;
@@ -373,7 +373,7 @@ function tidy(): void {
  *  @returns Ok | ReadOnly | MediumFailed (mount again) */
 export function begin(operation: Operation, touched: i32, flags: i32): Status {
   if (!writable) return Status.ReadOnly;
-  if (untouched && !doubted) tidy(); // what is left of a lost record stays until an older state is accepted
+  if (untouched && !doubted) tidy(1); // what is left of a lost record stays until an older state is accepted
   untouched = false;
   memory.copy(NEXT, CURRENT, JOURNAL_PLACE);
   if (!counted && !state.hasFlag(CURRENT, BODY_EPOCH_SET)) state.setEpoch(NEXT, state.epoch(CURRENT) + 1);
@@ -387,6 +387,11 @@ export function begin(operation: Operation, touched: i32, flags: i32): Status {
   }
   if (tries == 0) failing = 0; // every place has failed once: perhaps that is over next time
   return Status.MediumFailed;
+}
+
+/** An older state was accepted: what is left of records that are lost goes, or the next mount would doubt again. */
+export function forgetLost(): void {
+  if (doubted) tidy(0);
 }
 
 function noteFailure(status: Status): Status {

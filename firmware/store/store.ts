@@ -320,6 +320,7 @@ export function accept(): Status {
   digest.seal();
   state.countAccepted(NEXT);
   status = journal.commit();
+  if (status == Status.Ok) journal.forgetLost();
   vault.close();
   mount();
   return status;

@@ -75,6 +75,7 @@ export const BEYOND_A_BIT: Partial<Record<Row, readonly Outcome[]>> = {
   "newest journal record: intent": ["degraded, one change back", "one change back", "same"],
   "newest journal record: body": ["degraded, one change back", "same"],
   "the journal place that is written next": ["degraded, nothing lost"],
+  "an old journal record": ["degraded, nothing lost"],
 };
 
 /** Limits: what comes of the loss of a whole area. Of a newest record whose body, MAC included, is gone nothing is left that a change

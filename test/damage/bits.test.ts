@@ -62,6 +62,19 @@ describe.runIf(deviceTargets.some(({ name }) => name === "v8"))("damage of one b
   });
 });
 
+describe.runIf(deviceTargets.some(({ name }) => name === "v8"))(
+  "damage that looks like a newer record that is lost",
+  () => {
+    it("is over once the set was accepted, wherever it stands", () => {
+      const rows: Row[] = ["an old journal record", "the journal place that is written next"];
+      const sequences = (area: Area): number => (area.name.startsWith("place") ? 1 : 0);
+      const counts = damage({ make: quick, seed, rows, kinds: ["unit ff"], share: sequences, lasts: ["put"], deep: 1 });
+      holds("sequences in V8", counts, rows);
+      for (const row of rows) expect(counts.outcomes[row]?.["degraded, nothing lost"], row).toBeGreaterThan(0);
+    });
+  },
+);
+
 describe.each(slow)("damage on $name", (kind: TargetKind<Bench>) => {
   it("is answered as the table says", () => {
     const perRow = kind.slow === true ? 1 : 3;

@@ -135,7 +135,7 @@ export const journal: readonly Mutant[] = [
     name: "tidy-skipped",
     breaks: "What was cut and unreadable in an earlier life stays, and may be read again.",
     file,
-    from: ") tidy();",
+    from: ") tidy(1);",
     to: ") mend();",
     caughtBy: [{ file: "test/store/certain.test.ts" }],
   },
@@ -194,6 +194,14 @@ export const journal: readonly Mutant[] = [
     from: "for (let at = JOURNAL_PLACE - DATA_BLOCK; at >= 0; at -= DATA_BLOCK) {",
     to: "for (let at = 0; at < JOURNAL_PLACE; at += DATA_BLOCK) {",
     caughtBy: [cut("half: put"), cut("half: evict")],
+  },
+  {
+    name: "lost-record-found-again",
+    breaks: "What is left of a lost record stays after an older state was accepted, and the next mount doubts again.",
+    file: "firmware/store/store.ts",
+    from: "  if (status == Status.Ok) journal.forgetLost();\n",
+    to: "",
+    caughtBy: [{ file: "test/damage/bits.test.ts", test: "is over once the set was accepted" }],
   },
   {
     name: "lost-record-erased-before-accept",
