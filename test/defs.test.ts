@@ -5,6 +5,7 @@ import * as boundary from "../firmware/defs/boundary.js";
 import * as claims from "../firmware/defs/claims.js";
 import * as custody from "../firmware/defs/custody.js";
 import * as file from "../firmware/defs/file.js";
+import * as filekey from "../firmware/defs/filekey.js";
 import * as journal from "../firmware/defs/journal.js";
 import * as link from "../firmware/defs/link.js";
 import * as medium from "../firmware/defs/medium.js";
@@ -80,6 +81,9 @@ const layouts = [
   { section: 14, name: "pointer place", module: pointers, size: pointers.POINTER_PLACE },
   { section: 15, name: "cache entry", module: claims, size: claims.CACHE_SIZE, prefix: "CACHE_" },
   { section: 15, name: "cached claim", module: claims, size: claims.CACHED_SIZE, prefix: "CACHED_" },
+  { section: 16, name: "filekey", module: filekey, size: filekey.FILEKEY_HEAD, prefix: "FILEKEY_" },
+  { section: 16, name: "delta", module: filekey, size: filekey.DELTA_SIZE, prefix: "DELTA_" },
+  { section: 16, name: "sealed delta", module: filekey, size: filekey.SEALED_DELTA, prefix: "SEALED_DELTA_" },
 ];
 
 describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size, prefix }) => {
@@ -315,6 +319,7 @@ describe("build/defs.h", () => {
     claims,
     custody,
     file,
+    filekey,
     journal,
     link,
     medium,

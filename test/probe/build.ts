@@ -28,5 +28,6 @@ export async function buildProbe(root: string, target = "probe"): Promise<void> 
 
 /** For vitest, which runs in the project's folder. */
 export default async (): Promise<void> => {
-  for (const target of ["probe", "hash", "curve", "use", "pointers"]) await buildProbe(process.cwd(), target);
+  for (const target of ["probe", "hash", "curve", "use", "filekeys", "pointers"])
+    await buildProbe(process.cwd(), target);
 };

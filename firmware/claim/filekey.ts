@@ -1,0 +1,72 @@
+/** A filekey: the content of its record. SPEC.md §16. The Alpha seals Deltas; each Delta has a secret of its own and a range of positions
+ *  behind that of the one before it. Relies on: entropy.ts for whatever is random. */
+import { copy, isZero } from "../crypto/bytes";
+import {
+  DELTA_OFF_END,
+  DELTA_OFF_ID,
+  DELTA_OFF_SECRET,
+  DELTA_OFF_START,
+  DELTA_SIZE,
+  FILEKEY_AUTHORITY,
+  FILEKEY_HEAD,
+  FILEKEY_OFF_ALPHA,
+  FILEKEY_OFF_CAPACITY,
+  FILEKEY_OFF_FLAGS,
+  FILEKEY_OFF_ID,
+} from "../defs/filekey";
+import { Status } from "../defs/status";
+import * as entropy from "../store/entropy";
+
+/** Number of Deltas in a content of `length` bytes. */
+export function deltas(length: i32): i32 {
+  return (length - FILEKEY_HEAD) / DELTA_SIZE;
+}
+
+/** The Delta with a sequence, from 1 on. */
+export function delta(content: usize, sequence: i32): usize {
+  return content + FILEKEY_HEAD + (sequence - 1) * DELTA_SIZE;
+}
+
+export function isAuthority(content: usize): bool {
+  return (load<u8>(content, FILEKEY_OFF_FLAGS) & FILEKEY_AUTHORITY) != 0;
+}
+
+/** Starts a new filekey at `content`, without a Delta: FILEKEY_HEAD bytes. `capacity`: positions of each of its Deltas, at least 1.
+ *  Ok | EntropyNotReady (no secret was made). */
+export function make(content: usize, capacity: i64): Status {
+  memory.fill(content, 0, FILEKEY_HEAD);
+  store<u8>(content, FILEKEY_AUTHORITY, FILEKEY_OFF_FLAGS);
+  store<i64>(content, capacity, FILEKEY_OFF_CAPACITY);
+  if (entropy.random(content + FILEKEY_OFF_ID, 16) != Status.Ok) return Status.EntropyNotReady;
+  return entropy.random(content + FILEKEY_OFF_ALPHA, 32) == Status.Ok ? Status.Ok : Status.EntropyNotReady;
+}
+
+/** Adds the next Delta to a content of `length` bytes, DELTA_SIZE more. `id`: 16 bytes, which need not be random.
+ *  Ok | EntropyNotReady | TooLarge (no position is left behind the last Delta). */
+export function add(content: usize, length: i32, id: usize): Status {
+  const sequence = deltas(length) + 1;
+  const start: i64 = sequence == 1 ? 0 : load<i64>(delta(content, sequence - 1), DELTA_OFF_END) + 1;
+  const capacity = load<i64>(content, FILEKEY_OFF_CAPACITY);
+  if (start < 0 || start > i64.MAX_VALUE - (capacity - 1)) return Status.TooLarge;
+  const made = delta(content, sequence);
+  copy(made + DELTA_OFF_ID, id, 16);
+  store<i64>(made, start, DELTA_OFF_START);
+  store<i64>(made, start + (capacity - 1), DELTA_OFF_END);
+  return entropy.random(made + DELTA_OFF_SECRET, 32);
+}
+
+/** Whether a content is one: as make() and add() write it, every secret there, each range right behind the one before it. */
+export function isSound(content: usize, length: i32): bool {
+  if (length < FILEKEY_HEAD || (length - FILEKEY_HEAD) % DELTA_SIZE != 0) return false;
+  if ((load<u64>(content) & ~(<u64>FILEKEY_AUTHORITY)) != 0) return false; // flags, and seven zeros
+  const capacity = load<i64>(content, FILEKEY_OFF_CAPACITY);
+  if (capacity < 1 || isZero(content + FILEKEY_OFF_ALPHA, 32)) return false;
+  let next: i64 = 0;
+  for (let sequence = 1; sequence <= deltas(length); sequence++) {
+    const at = delta(content, sequence);
+    if (next < 0 || load<i64>(at, DELTA_OFF_START) != next || isZero(at + DELTA_OFF_SECRET, 32)) return false;
+    if (load<i64>(at, DELTA_OFF_END) - next != capacity - 1) return false;
+    next = load<i64>(at, DELTA_OFF_END) + 1; // negative behind the last position that there is
+  }
+  return true;
+}
