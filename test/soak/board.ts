@@ -146,7 +146,7 @@ export class SoakBoard {
     for (let at = 0; at < sent.length; at++) {
       if (sent[at] !== 0 && at < sent.length - 1) continue;
       if (from > 0 && !this.timed) {
-        delay = this.dice.chance(97) ? this.dice.between(5, 800) : this.dice.between(800, 20_000);
+        delay = this.line.calm || this.dice.chance(97) ? this.dice.between(5, 800) : this.dice.between(800, 20_000);
         this.#deafUntil = this.clock.now + delay;
       }
       this.line.say(sent.subarray(from, at + 1), delay + (from > 0 ? took : 0));

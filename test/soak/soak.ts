@@ -310,7 +310,7 @@ export class Soak {
     else {
       this.#counts.across++;
       await this.#settle((seen) => {
-        this.#strand(task, seen);
+        this.#strand(task);
         this.#follow(task, allowed, outcome, seen);
       });
     }
@@ -403,8 +403,9 @@ export class Soak {
     task.done?.(value);
   }
 
-  #strand(task: Task, seen: Seen): void {
-    if (task.command === Command.Put || task.command === Command.Generate) this.world.strand(seen);
+  #strand(task: Task): void {
+    if (task.command === Command.Put || task.command === Command.Generate)
+      this.world.strand(this.board.boots - this.#boots + 1);
   }
 
   /** A repeated evict of what had been evicted before is answered as the first would have been; so is an operator's removal. */
@@ -413,7 +414,9 @@ export class Soak {
     const takes = task.command === Command.Evict || task.command === Command.OperatorRemove;
     const taken = this.#taken.now || this.#taken.before;
     const repeated = taken || this.line.opened !== this.#opened || this.board.boots !== this.#boots;
-    return takes && mine === gone && repeated && outcome.kind === "answered";
+    const handle = new Map(task.fields).get(Key.Handle);
+    const faded = handle instanceof Uint8Array && this.world.isFaded(handle);
+    return takes && mine === gone && (repeated || faded) && outcome.kind === "answered";
   }
 
   /** @param seen what a look showed since: power failed meanwhile, and the epoch says on which side of it the change was made */
@@ -446,7 +449,7 @@ export class Soak {
   async #decide(task: Task, allowed: boolean, interrupted: boolean): Promise<void> {
     const { world } = this;
     const follow = (seen: Seen) => {
-      if (interrupted) this.#strand(task, seen);
+      if (interrupted) this.#strand(task);
       const before = world.differs(seen, !interrupted || task.command === Command.Epoch);
       if (before === undefined) {
         this.#counts.before++;

@@ -25,8 +25,12 @@ export class World {
   readonly model = new ModelStore();
   /** Public keys of generated records, by the device's handle. */
   readonly publicKeys = new Map<string, string>();
-  /** Handles that nobody was given: of puts that were cut off, whose ciphertext may stand on the medium as residue. */
-  readonly #strays = new Set<string>();
+  /** Puts that were cut off. Each may have left a header with a handle that nobody was given, residue at some boots and not at others: its
+   *  cells may read differently at each look. */
+  #strays = 0;
+  /** Evicted records whose ciphertext was not destroyed and was not seen at the last look, by the device's handle: an erase that was cut
+   *  leaves headers that read well at some boots. */
+  readonly #faded = new Map<string, string>();
   /** The model's to the device's. */
   #handles = new Map<string, string>();
   #sequences = new Map<number, number>();
@@ -47,7 +51,8 @@ export class World {
       this.#handles.clear();
       this.#sequences.clear();
       this.publicKeys.clear();
-      this.#strays.clear();
+      this.#strays = 0;
+      this.#faded.clear();
       this.#highest = 0;
     }
     return answer;
@@ -126,10 +131,9 @@ export class World {
     }
   }
 
-  /** A command that makes a record was cut off: what residue names and nobody knows is what is left of it. */
-  strand({ store }: Seen): void {
-    const known = new Set(this.#handles.values());
-    for (const handle of store?.residue.map(hex) ?? []) if (!known.has(handle)) this.#strays.add(handle);
+  /** A command that makes a record was cut off, at most so often. */
+  strand(times: number): void {
+    this.#strays += times;
   }
 
   /** What a look shows that is not so. Undefined: nothing. @param epoch whether it counts */
@@ -161,13 +165,26 @@ export class World {
     return undefined;
   }
 
-  /** Residue that the device has erased meanwhile is none any more. */
+  /** Residue that the device has erased meanwhile is none any more, unless it turns up again. */
   forget({ store }: Seen): void {
     if (store === undefined) return;
     const left = new Set(store.residue.map(hex));
-    for (const handle of this.#strays) if (!left.has(handle)) this.#strays.delete(handle);
-    for (const mine of [...this.model.residue])
-      if (!left.has(this.#handles.get(mine) ?? "")) this.model.residue.delete(mine);
+    for (const mine of [...this.model.residue]) {
+      const theirs = this.#handles.get(mine) ?? "";
+      if (left.has(theirs)) continue;
+      this.model.residue.delete(mine);
+      this.#faded.set(theirs, mine);
+    }
+    for (const [theirs, mine] of this.#faded) {
+      if (!left.has(theirs)) continue;
+      this.model.residue.add(mine);
+      this.#faded.delete(theirs);
+    }
+  }
+
+  /** Whether what stands of a record may be found or not. */
+  isFaded(handle: Uint8Array): boolean {
+    return this.#faded.has(hex(handle));
   }
 
   isResidue(handle: Uint8Array): boolean {
@@ -182,7 +199,10 @@ export class World {
       [slotSize / UNIT, blocks, capacity, live].join(" "),
     );
     const possible = new Set([...this.model.residue].map((mine) => this.#handles.get(mine)));
-    const residue = store.residue.map(hex).find((handle) => !possible.has(handle) && !this.#strays.has(handle));
+    const known = new Set(this.#handles.values());
+    const others = store.residue.map(hex).filter((handle) => !possible.has(handle) && !this.#faded.has(handle));
+    const strays = new Set(others.filter((handle) => !known.has(handle)));
+    const residue = others.find((handle) => known.has(handle) || strays.size > this.#strays);
     return (
       differs("epoch set", info.get(Key.EpochSet), store.epochSet) ??
       differs("classes (units, blocks, capacity, live)", classes.join(", "), told.join(", ")) ??
