@@ -50,7 +50,7 @@ export async function writeWhole(path: string, content: string): Promise<void> {
 }
 
 /** Makes a rename last through a power cut, where the system can do that. */
-async function syncDirectory(directory: string): Promise<void> {
+export async function syncDirectory(directory: string): Promise<void> {
   if (process.platform === "win32") return;
   const handle = await open(directory, "r");
   try {

@@ -58,7 +58,6 @@ export class Engine {
       // uc_mem_type: 19 read, 20 write, 21 fetch unmapped; 22 write, 23 read, 24 fetch protected
       const access = type === 21 || type === 24 ? "fetch" : type === 20 || type === 22 ? "write" : "read";
       this.#stop = { kind: "bus", access, address: address >>> 0 };
-      return false;
     };
     this.#uc.onInvalidAccess(invalid);
     this.#cover = this.#uc.device(

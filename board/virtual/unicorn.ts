@@ -42,8 +42,8 @@ export type Handle = bigint;
 export type MmioRead = (offset: number, size: number) => number;
 export type MmioWrite = (offset: number, size: number, value: number) => void;
 export type IntrHook = (number: number) => void;
-/** Answers true when the access may go on. */
-export type InvalidHook = (type: number, address: number) => boolean;
+/** Told of an access that is refused; `type` is uc_mem_type. */
+export type InvalidHook = (type: number, address: number) => void;
 
 type Library = ReturnType<typeof koffi.load>;
 // pointers to the engine are plain `void *`: named koffi types live for the whole process and may be declared only once
@@ -129,7 +129,7 @@ export class Unicorn {
     this.check("map", this.#lib.map(this.#handle, address, memory.length, permissions, memory) as number);
   }
 
-  /** Whole pages of 4 KB. Never inside a callback other than the invalid-access hook. */
+  /** Whole pages of 4 KB, between runs only. */
   protect(address: number, size: number, permissions: number): void {
     this.check("protect", this.#lib.protect(this.#handle, address, size, permissions) as number);
   }
@@ -170,7 +170,10 @@ export class Unicorn {
   }
 
   onInvalidAccess(hook: InvalidHook): void {
-    const callback = (_uc: unknown, type: number, address: number | bigint): boolean => hook(type, Number(address));
+    const callback = (_uc: unknown, type: number, address: number | bigint): boolean => {
+      hook(type, Number(address));
+      return false;
+    };
     this.#hook(HOOK_MEM_INVALID, this.#register(callback, protos.invalid));
   }
 

@@ -3,6 +3,7 @@
 import { constants } from "node:fs";
 import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { syncDirectory } from "../atomic.js";
 import { FileError } from "../client/errors.js";
 
 /** What is about to be done; tests stop it there. */
@@ -55,19 +56,10 @@ export class Disk {
       this.#before("rename", path);
       await rename(draft, path);
       this.#before("sync folder", path);
-      await syncFolder(dirname(path));
+      await syncDirectory(dirname(path));
     } catch (cause) {
       await rm(draft, { force: true }).catch(() => {}); // the next write does it, if this one cannot
       throw new FileError(`${path} cannot be written: ${(cause as Error).message}.`, "", { cause });
     }
-  }
-}
-
-async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }

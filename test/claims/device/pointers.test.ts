@@ -1,5 +1,5 @@
 /** The pointers of filekeys are once and for all: whatever is cut, no position that was answered is handed out again, and no filekey
- *  loses its pointer. firmware/claim/pointers.ts in V8, cut at every flash operation in every way, and the first reserve after it too. */
+ *  loses its pointer. firmware/claim/pointers.ts in V8, cut at every flash operation in many ways, and the first reserve after it at some. */
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../../board/virtual/prng.js";
 import { tears } from "../../../board/virtual/supply.js";
