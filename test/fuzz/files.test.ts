@@ -8,6 +8,7 @@ import { ed25519 } from "@noble/curves/ed25519.js";
 import fc from "fast-check";
 import { afterAll, describe, expect, it } from "vitest";
 import { BadFlashFile, type FlashImage, loadFlash, saveFlash } from "../../board/virtual/flashfile.js";
+import { ALG_ED25519, ALG_X509_DER, ALG_X25519 } from "../../firmware/defs/record.js";
 import { Key } from "../../firmware/defs/wire.js";
 import { verifyAttestation } from "../../host/client/attestation.js";
 import { FileError, ProtocolError } from "../../host/client/errors.js";
@@ -232,12 +233,15 @@ describe("flash files", () => {
   });
 });
 
+/** Algorithms that ask something of the content. */
+const STRICT: readonly number[] = [ALG_ED25519, ALG_X25519, ALG_X509_DER];
+
 describe("the body of a record", () => {
   it("is read as it was written; any other bytes are refused with a FileError", () => {
     const part = fc.record({
       kind: fc.integer({ min: 1, max: 4 }),
       secret: fc.boolean(),
-      algorithm: fc.integer({ min: -70000, max: 10 }),
+      algorithm: fc.integer({ min: -70000, max: 10 }).filter((id) => !STRICT.includes(id)),
       content: bytes(1, 300),
     });
     holds(
