@@ -1,5 +1,7 @@
 /** The core's three exports. SPEC.md §1. Nothing else may be called from outside; everything else is reached through the link. */
 import * as board from "./board";
+import * as pointers from "./claim/pointers";
+import * as rate from "./claim/rate";
 import * as info from "./command/info";
 import { RX_SIZE, START_RESCUE } from "./defs/boundary";
 import { Status } from "./defs/status";
@@ -20,6 +22,8 @@ export function start(mode: i32, trapCode: i32): i32 {
   link.reset(<i32>board.clock());
   session.reset();
   refusals.reset();
+  pointers.reset();
+  rate.reset();
   info.setTrapCode(trapCode);
   if (mode == START_RESCUE) store.rescue();
   else store.mount();
@@ -34,6 +38,7 @@ export function take(n: i32): i32 {
   if (hold.isOver()) {
     store.erase();
     refusals.reset();
+    pointers.reset();
   }
   if (n == 0) session.expire();
   return link.take(RX, min(max(n, 0), RX_SIZE));

@@ -56,7 +56,7 @@ export const PROLOGUE: usize = REFUSALS + REFUSAL_PLACE; // 48: of a handshake
 // secrets: wiped by vault.ts before dispatch.ts goes on
 export const VAULT: usize = (PROLOGUE + 48 + 15) & ~15; // both custody places
 export const KEYS: usize = VAULT + CUSTODY_SIZE; // KEYS_MAX derived keys of 32 bytes
-export const KEYS_SIZE: i32 = 8 * 32;
+export const KEYS_SIZE: i32 = 9 * 32;
 export const CONTEXT: usize = KEYS + KEYS_SIZE; // 32: a derivation context on its way, public
 export const OPERATOR: usize = CONTEXT + 32; // one operator place, its key open; wiped by operators.ts
 export const CANDIDATES: usize = OPERATOR + OPERATOR_PLACE; // 64: the two keys that a handshake may be made with; wiped by session.ts

@@ -6,6 +6,7 @@ import { homedir } from "node:os";
 import { isAbsolute, join, resolve } from "node:path";
 import { stringify } from "smol-toml";
 import { writeWhole } from "./atomic.js";
+import { parseGigabytes, parseOfflineMode } from "./claims/settings.js";
 import { FileError, UsageError } from "./client/errors.js";
 import { parseKeySetting } from "./keys/keys.js";
 import { parsePort } from "./ports.js";
@@ -16,6 +17,11 @@ const SETTINGS = {
   port: (value: string) => void parsePort(value),
   /** Where operator keys are kept: auto, keyring, file. */
   keys: (value: string) => void parseKeySetting(value),
+  /** true: positions come from what was claimed before; no authority is asked. */
+  "offline-mode": (value: string) => void parseOfflineMode(value, "offline-mode"),
+  /** Gigabytes (10⁹) that are claimed for offline work, and at once for speed. */
+  "offline-gb": (value: string) => void parseGigabytes(value, "offline-gb"),
+  "performance-gb": (value: string) => void parseGigabytes(value, "performance-gb"),
 };
 export type Setting = keyof typeof SETTINGS;
 export type Config = Partial<Record<Setting, string>>;

@@ -56,6 +56,7 @@ export const USAGES = new Words<Usage>("usage", [
   [Usage.Attest, "attest"],
   [Usage.Agree, "agree"],
   [Usage.Certificate, "certificate"],
+  [Usage.Filekey, "filekey"],
 ]);
 
 /** Temp is missing because it is never stored. */

@@ -13,7 +13,7 @@ process.chdir(root);
 const WASM3 = "node_modules/react-native-webassembly/cpp";
 const BOARD = "board/ek-ra6m5";
 const INLINE = "scripts/inline.mjs";
-const ARENA = 288 * 1024;
+const ARENA = 308 * 1024;
 
 const INTERPRETER = ["bind", "code", "compile", "core", "env", "exec", "function", "module", "parse"];
 const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Werror"];

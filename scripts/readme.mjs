@@ -1,5 +1,5 @@
 /** `npm run readme`: runs what the README shows and writes it back there, so that every transcript was really run. Each block stands behind
- *  a comment that names it: demo, board, host, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
+ *  a comment that names it: demo, board, host, files, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
  *  finished build. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -10,7 +10,13 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), "mbs-readme-"));
 const PORT = 7420;
-const env = { ...process.env, MBS_PORT: `tcp:127.0.0.1:${PORT}`, NO_COLOR: "1", MBS_CONFIG_DIR: folder };
+const env = {
+  ...process.env,
+  MBS_PORT: `tcp:127.0.0.1:${PORT}`,
+  NO_COLOR: "1",
+  MBS_CONFIG_DIR: folder,
+  MBS_CONFIG_PASSWORD: "only for this transcript",
+};
 const cli = join(root, "dist/host/cli/main.js");
 /** Results of long runs (`npm run torture`): quoted from their files, not run here. */
 const tortureFile = join(root, "bench/results/torture.json");
@@ -46,6 +52,19 @@ const HOST = [
   "mbs info",
 ];
 
+/** The same for files, after those. */
+const FILES = [
+  "export MBS_CONFIG_PASSWORD='only for this transcript'",
+  "mbs filekey create archive",
+  "mbs encrypt notes.txt --output notes.mbs",
+  "mbs decrypt notes.mbs --output notes.back",
+  "cmp notes.txt notes.back && echo the same",
+  "mbs filekey list",
+  "mbs filekey show",
+  "mbs claim reserve archive 64MiB",
+  "mbs claim status",
+];
+
 async function board() {
   const child = spawn(
     process.execPath,
@@ -66,16 +85,18 @@ async function board() {
   }
   const started = log.trimEnd();
   const shell = `mbs() { '${process.execPath}' '${cli}' "$@"; }\n`;
-  const lines = HOST.map((line) => {
+  const type = (line) => {
     const script = `${shell}exec 2>&1\n${line.startsWith("export") ? "" : line}`;
     const { stdout } = spawnSync("bash", ["-c", script], { cwd: folder, env, encoding: "utf8" });
     return `$ ${line}\n${stdout}`.trimEnd();
-  });
+  };
+  const [host, files] = [HOST, FILES].map((lines) => lines.map(type).join("\n"));
   child.stdin.write("quit\n");
   await new Promise((resolve) => child.on("close", resolve));
   return {
     board: `$ mbs board run --flash board.img --tcp ${PORT} --presence always\n${started}`,
-    host: lines.join("\n"),
+    host,
+    files,
   };
 }
 

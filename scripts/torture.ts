@@ -5,6 +5,7 @@ import { createHash, randomInt } from "node:crypto";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { Command, InvalidArgumentError } from "commander";
+import { engineVersion } from "../board/virtual/unicorn.js";
 import type { DamageCounts } from "../test/damage/bits.js";
 import { runDamage } from "../test/damage/pool.js";
 import { run, sum, type TargetName } from "../test/torture/pool.js";
@@ -109,6 +110,7 @@ async function main(): Promise<void> {
     schemaVersion: 1,
     core: { sha256: sha256("build/core.wasm") },
     elf: { sha256: sha256("build/ek-ra6m5.elf") },
+    ...(targets.includes("virtual") && { libunicorn: engineVersion() }),
     seed: options.seed,
     failed,
     targets: reports,

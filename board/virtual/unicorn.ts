@@ -57,6 +57,7 @@ const protos = {
 
 function bind(lib: Library) {
   return {
+    version: lib.func("unsigned int uc_version(void *major, void *minor)"),
     open: lib.func("int uc_open(int arch, int mode, _Out_ void **uc)"),
     close: lib.func("int uc_close(void *uc)"),
     strerror: lib.func("const char *uc_strerror(int code)"),
@@ -96,6 +97,12 @@ function library(): ReturnType<typeof bind> {
     );
   }
   return bound;
+}
+
+/** Version of libunicorn as it says itself, such as "2.0.1". @throws EngineMissing */
+export function engineVersion(): string {
+  const packed = library().version(null, null) as number;
+  return [24, 16, 8].map((shift) => (packed >>> shift) & 0xff).join(".");
 }
 
 /** One raw Unicorn engine for a Cortex-M33. Every buffer that was mapped must outlive it: `engine.ts` sees to that. */

@@ -1,8 +1,9 @@
 /** Sealed Deltas: how a Delta's secret leaves the device, readable by whoever has the Alpha. SPEC.md §16.
  *  XChaCha20-Poly1305 under a key derived from the Alpha; the head is the associated data. The nonce is sequence and id: an authority
- *  makes each sequence once, and one that was put back makes it with another id. Uses CONTEXT, PAGE and TAG. */
+ *  makes each sequence once, and one that was put back makes it with another id, which the caller draws. Uses CONTEXT, PAGE and TAG. */
 import { derive } from "../crypto/blake3";
-import { ascii, copy, equal, wipe } from "../crypto/bytes";
+import { copy, equal, wipe } from "../crypto/bytes";
+import { context } from "../crypto/context";
 import * as aead from "../crypto/xchacha20poly1305";
 import {
   DELTA_OFF_END,
@@ -31,7 +32,7 @@ const NONCE: usize = PAGE + 32; // 24
 
 /** Key and nonce of the sealed Delta whose head stands at `at`. */
 function prepare(alpha: usize, at: usize): void {
-  derive(KEY, CONTEXT, ascii(CONTEXT, "mbs 2026 delta"), alpha, 32);
+  derive(KEY, CONTEXT, context("delta"), alpha, 32);
   copy(NONCE, at + SEALED_DELTA_OFF_SEQUENCE, 8);
   copy(NONCE + 8, at + SEALED_DELTA_OFF_ID, 16);
 }
@@ -39,13 +40,11 @@ function prepare(alpha: usize, at: usize): void {
 /** Seals a Delta to `out`, SEALED_DELTA bytes: the same bytes each time.
  *  @param content of the filekey's record    @param delta in it    @param sequence of the Delta */
 export function seal(out: usize, content: usize, delta: usize, sequence: i32): void {
-  store<u32>(out, SEALED_DELTA_MAGIC, SEALED_DELTA_OFF_MAGIC);
-  store<u32>(out, SEALED_DELTA_VERSION, SEALED_DELTA_OFF_VERSION);
+  store<u64>(out, ((<u64>SEALED_DELTA_VERSION) << 32) | SEALED_DELTA_MAGIC);
   memory.copy(out + SEALED_DELTA_OFF_KEY, content + FILEKEY_OFF_ID, 16);
   memory.copy(out + SEALED_DELTA_OFF_ID, delta + DELTA_OFF_ID, 16);
   store<u64>(out, sequence, SEALED_DELTA_OFF_SEQUENCE);
-  store<i64>(out, load<i64>(delta, DELTA_OFF_START), SEALED_DELTA_OFF_START);
-  store<i64>(out, load<i64>(delta, DELTA_OFF_END), SEALED_DELTA_OFF_END);
+  memory.copy(out + SEALED_DELTA_OFF_START, delta + DELTA_OFF_START, 16);
   const secret = out + SEALED_DELTA_OFF_SECRET;
   memory.copy(secret, delta + DELTA_OFF_SECRET, 32);
   prepare(content + FILEKEY_OFF_ALPHA, out);

@@ -1,6 +1,6 @@
 /** A filekey: the content of its record. SPEC.md §16. The Alpha seals Deltas; each Delta has a secret of its own and a range of positions
  *  behind that of the one before it. Relies on: entropy.ts for whatever is random. */
-import { copy, isZero } from "../crypto/bytes";
+import { copy, isZero, wipe } from "../crypto/bytes";
 import {
   DELTA_OFF_END,
   DELTA_OFF_ID,
@@ -8,6 +8,7 @@ import {
   DELTA_OFF_START,
   DELTA_SIZE,
   FILEKEY_AUTHORITY,
+  FILEKEY_DELETED,
   FILEKEY_HEAD,
   FILEKEY_OFF_ALPHA,
   FILEKEY_OFF_CAPACITY,
@@ -29,6 +30,10 @@ export function delta(content: usize, sequence: i32): usize {
 
 export function isAuthority(content: usize): bool {
   return (load<u8>(content, FILEKEY_OFF_FLAGS) & FILEKEY_AUTHORITY) != 0;
+}
+
+export function isDeleted(content: usize): bool {
+  return (load<u8>(content, FILEKEY_OFF_FLAGS) & FILEKEY_DELETED) != 0;
 }
 
 /** Starts a new filekey at `content`, without a Delta: FILEKEY_HEAD bytes. `capacity`: positions of each of its Deltas, at least 1.
@@ -69,4 +74,13 @@ export function isSound(content: usize, length: i32): bool {
     next = load<i64>(at, DELTA_OFF_END) + 1; // negative behind the last position that there is
   }
   return true;
+}
+
+/** Turns the content of a filekey that has a Delta, `length` bytes, into what is left of it: its id, and as its capacity the last position
+ *  of its last Delta. FILEKEY_HEAD bytes; the rest is wiped. */
+export function bury(content: usize, length: i32): void {
+  const above = load<i64>(delta(content, deltas(length)), DELTA_OFF_END);
+  wipe(content + FILEKEY_OFF_ALPHA, length - FILEKEY_OFF_ALPHA);
+  store<u8>(content, FILEKEY_DELETED, FILEKEY_OFF_FLAGS);
+  store<i64>(content, above, FILEKEY_OFF_CAPACITY);
 }

@@ -3,7 +3,7 @@
  *  which positions would be handed out again. An entry that a cut left may read well at one boot and not at the next. That takes nothing
  *  back, because nobody was told of it, but nothing may be built on it. So before the first entry after power-up the newest one, the only
  *  one that may be such, is written once more, and everything else that is not needed is erased.
- *  Relies on: index.ts for which filekeys there are. Uses PAGE, PLACE and TAG. */
+ *  Relies on: index.ts for which filekeys there are. Uses LEAF_INPUT, PAGE and TAG. */
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { equal } from "../crypto/bytes";
@@ -23,14 +23,15 @@ import {
 import { HANDLE_SIZE } from "../defs/record";
 import { FORMAT_VERSION } from "../defs/slot";
 import { Status } from "../defs/status";
-import { PAGE, PLACE, TAG } from "../memory";
+import { LEAF_INPUT, PAGE, TAG } from "../memory";
 import * as index from "../store/index";
 
 const NONE: i32 = -1;
 const PLACES_TRIED: i32 = 3; // by one entry; what fails at more of them is not a worn block
 
-/** What scan() found in each place: u32 sequence (0 = no entry), then i32 slot of its filekey's record (NONE = it is gone). */
-const FOUND: usize = PLACE;
+/** What scan() found in each place: u32 sequence (0 = no entry), i32 slot of its filekey's record (NONE = it is gone), i64 latest. */
+const FOUND: usize = LEAF_INPUT;
+const FOUND_SIZE: i32 = 16;
 
 let tidied: bool = false; // since power-up, or since something failed
 let top: u32 = 0; // highest sequence that was seen since power-up
@@ -43,19 +44,17 @@ export function reset(): void {
   erased = 0;
 }
 
-/** Entries written so far, of all filekeys. After find() or append(). */
-export function written(): u32 {
-  return top;
-}
-
 function offset(place: i32): i32 {
   return CLAIMS_OFFSET + place * POINTER_PLACE;
 }
 function sequenceIn(place: i32): u32 {
-  return load<u32>(FOUND + place * 8);
+  return load<u32>(FOUND + place * FOUND_SIZE);
 }
 function slotIn(place: i32): i32 {
-  return load<i32>(FOUND + place * 8, 4);
+  return load<i32>(FOUND + place * FOUND_SIZE, 4);
+}
+function latestIn(place: i32): i64 {
+  return load<i64>(FOUND + place * FOUND_SIZE, 8);
 }
 
 function authenticate(key: usize): void {
@@ -73,10 +72,18 @@ function scan(key: usize): void {
   for (let place = 0; place < POINTER_PLACES; place++) {
     const found = read(key, place);
     const sequence = found ? load<u32>(PAGE, POINTER_OFF_SEQUENCE) : 0;
-    store<u32>(FOUND + place * 8, sequence);
-    store<i32>(FOUND + place * 8, found ? index.find(PAGE + POINTER_OFF_HANDLE) : NONE, 4);
+    store<u32>(FOUND + place * FOUND_SIZE, sequence);
+    store<i32>(FOUND + place * FOUND_SIZE, found ? index.find(PAGE + POINTER_OFF_HANDLE) : NONE, 4);
+    store<i64>(FOUND + place * FOUND_SIZE, load<i64>(PAGE, POINTER_OFF_LATEST), 8);
     top = max(top, sequence);
   }
+}
+
+/** Whether the entry in one place is newer than that in another. Of one filekey the one that goes furthest: an entry that nobody could read
+ *  or erase for a while must not count before one that was written meanwhile, whatever their sequences. */
+function isNewer(place: i32, than: i32, sameFilekey: bool): bool {
+  if (sameFilekey && latestIn(place) != latestIn(than)) return latestIn(place) > latestIn(than);
+  return sequenceIn(place) > sequenceIn(than);
 }
 
 /** The place of the newest entry: of one filekey, or of all when `slot` is NONE. */
@@ -84,7 +91,7 @@ function newest(slot: i32): i32 {
   let best = NONE;
   for (let place = 0; place < POINTER_PLACES; place++) {
     if (sequenceIn(place) == 0 || (slot != NONE && slotIn(place) != slot)) continue;
-    if (best == NONE || sequenceIn(place) > sequenceIn(best)) best = place;
+    if (best == NONE || isNewer(place, best, slot != NONE)) best = place;
   }
   return best;
 }
@@ -98,20 +105,26 @@ export function find(key: usize, handle: usize): bool {
   return readNewest(key, slot) != NONE;
 }
 
+/** Entries written so far, of all filekeys, as far as the places tell. */
+export function count(key: usize): u32 {
+  scan(key);
+  return top;
+}
+
 /** Brings the newest entry, as newest() has it, into PAGE. One that a cut left may not read as it did a moment ago: then it counts no more.
  *  Its place, or NONE. */
 function readNewest(key: usize, slot: i32): i32 {
   let place = newest(slot);
   while (place != NONE && !read(key, place)) {
-    store<u32>(FOUND + place * 8, 0);
+    store<u32>(FOUND + place * FOUND_SIZE, 0);
     place = newest(slot);
   }
   return place;
 }
 
-/** Erases a place. What cannot be erased may be read later: tidy() has seen to it that all that is written from then on is newer. */
+/** Erases a place. What cannot be erased may be read later; by then its filekey has an entry that goes further. */
 function clear(place: i32): void {
-  store<u32>(FOUND + place * 8, 0);
+  store<u32>(FOUND + place * FOUND_SIZE, 0);
   if (board.erase(Region.Data, offset(place)) == Status.Ok) erased |= 1 << place;
 }
 
@@ -140,20 +153,45 @@ function program(place: i32): bool {
   return equal(PAGE, back, POINTER_PLACE);
 }
 
+/** Erases every place that no filekey needs when the entry in `spared` is not counted; that one stays. */
+function sweep(spared: i32): void {
+  const sequence = spared == NONE ? 0 : sequenceIn(spared);
+  if (spared != NONE) store<u32>(FOUND + spared * FOUND_SIZE, 0);
+  for (let place = 0; place < POINTER_PLACES; place++) {
+    if (place == spared || ((erased >>> place) & 1) != 0) continue;
+    if (sequenceIn(place) == 0 || slotIn(place) == NONE || newest(slotIn(place)) != place) clear(place);
+  }
+  if (spared != NONE) store<u32>(FOUND + spared * FOUND_SIZE, sequence);
+}
+
 /** Makes certain what stood there before this power-up, and erases the rest: one certain entry for each filekey is left. Ok | MediumFailed. */
 function tidy(key: usize): Status {
-  const hasAny = readNewest(key, NONE) != NONE;
-  for (let place = 0; place < POINTER_PLACES; place++) if (sequenceIn(place) == 0) clear(place);
-  if (hasAny) {
+  const last = readNewest(key, NONE);
+  sweep(last);
+  if (last != NONE) {
     // the copy is newer: whether the first one can be read later makes no difference any more. Until then the one before it stays
     if (write(key) != Status.Ok) return Status.MediumFailed;
     scan(key);
-  }
-  for (let place = 0; place < POINTER_PLACES; place++) {
-    if (sequenceIn(place) != 0 && (slotIn(place) == NONE || newest(slotIn(place)) != place)) clear(place);
+    sweep(NONE);
   }
   tidied = true;
   return Status.Ok;
+}
+
+/** Makes certain that what find() brings was found for good: an entry that a cut left may read well now and not at the next boot.
+ *  Ok | MediumFailed. find() again after it. */
+export function settle(key: usize): Status {
+  if (tidied) return Status.Ok;
+  scan(key);
+  return tidy(key);
+}
+
+/** Erases the entries of a filekey that hands out nothing any more. Those that stay because an erase failed are in nobody's way. */
+export function forget(key: usize, handle: usize): void {
+  const slot = index.find(handle);
+  if (slot == NONE) return; // it is gone: tidy() erases them
+  scan(key);
+  for (let place = 0; place < POINTER_PLACES; place++) if (slotIn(place) == slot) clear(place);
 }
 
 /** Moves the pointer of a filekey. What was asked is durable when the answer is Ok; otherwise it has happened or not.
@@ -163,9 +201,9 @@ function tidy(key: usize): Status {
  *  @param request 8 bytes
  *  @returns Ok | MediumFailed */
 export function append(key: usize, handle: usize, latest: i64, start: i64, request: usize): Status {
-  scan(key);
-  let status: Status = tidied ? Status.Ok : tidy(key);
+  let status = settle(key);
   if (status == Status.Ok) {
+    scan(key);
     const old = newest(index.find(handle));
     memory.copy(PAGE + POINTER_OFF_HANDLE, handle, HANDLE_SIZE);
     store<i64>(PAGE, latest, POINTER_OFF_LATEST);

@@ -35,3 +35,12 @@ export function badArgument(key: Key): Status {
   store.setDetail(key);
   return Status.BadArgument;
 }
+
+/** The answer to what took a record away. */
+export function destroyed(status: Status, destroy: bool): Status {
+  if (status != Status.Ok) return status;
+  accept(2);
+  cbor.writeUint(Key.Destroyed);
+  cbor.writeBool(destroy);
+  return Status.Ok;
+}

@@ -2,13 +2,14 @@
  *  begin() says everything that can be said before a touch, work() does it. Relies on: request.ts for parsing, gate.ts for who may,
  *  store.ts and use.ts for doing. Wipes the vault after each step. */
 import * as board from "../board";
+import * as pointers from "../claim/pointers";
 import { isZero } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import { INNER_MAX } from "../defs/link";
 import { DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../defs/medium";
 import { BODY_MAX, Origin, POLICY_EXPORTABLE, POLICY_MAX, POLICY_PRESENCE_MASK, Usage } from "../defs/record";
 import { PSK_SIZE, Role, TOUCH_WAIT_MS } from "../defs/session";
-import { HEADER_OFF_ORIGIN, HEADER_OFF_POLICY } from "../defs/slot";
+import { HEADER_OFF_ORIGIN, HEADER_OFF_POLICY, HEADER_OFF_USAGE } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Command, Key, State } from "../defs/wire";
 import { CURRENT, HEADER, INSTANCE, MESSAGE } from "../memory";
@@ -24,10 +25,11 @@ import * as parts from "../store/parts";
 import * as state from "../store/state";
 import * as store from "../store/store";
 import * as vault from "../store/vault";
-import { accept, badArgument, done, version } from "./answer";
+import { accept, badArgument, destroyed, done, version } from "./answer";
 import * as cbor from "./cbor";
 import * as duration from "./duration";
 import * as entry from "./entry";
+import * as filekeys from "./filekeys";
 import * as gate from "./gate";
 import * as info from "./info";
 import * as making from "./making";
@@ -128,7 +130,7 @@ export function refuse(status: Status): i32 {
 function look(length: i32): Status {
   if (asked == 0) return Status.Malformed;
   // an unknown command is named as such only if what carries it is well-formed so far
-  if (asked > <u32>Command.Reset) return Status.UnknownCommand;
+  if (asked > <u32>Command.FilekeyDelete) return Status.UnknownCommand;
   if (!request.parse(MESSAGE, length) || !hasItsKeys(asked)) return Status.Malformed;
   const status = gate.admits(asked);
   if (status != Status.Ok) return status;
@@ -144,6 +146,12 @@ function look(length: i32): Status {
       return checkPolicy();
     case Command.Reset:
       return store.lifeState() == State.Rescue ? Status.Rescue : Status.Ok;
+    case Command.Replace:
+    case Command.Evict:
+      return checkRecord();
+    case Command.FilekeyOpen:
+    case Command.FilekeyExport:
+      return filekeys.checkSecret();
     default:
       return Status.Ok;
   }
@@ -208,6 +216,24 @@ function run(): Status {
       return reset();
     case Command.OperatorList:
       return listOperators();
+    case Command.FilekeyCreate:
+      return filekeys.create();
+    case Command.FilekeyDeltas:
+      return filekeys.list();
+    case Command.FilekeyReserve:
+      return filekeys.reserve();
+    case Command.FilekeyRenew:
+      return filekeys.renew();
+    case Command.FilekeyContainer:
+      return filekeys.container();
+    case Command.FilekeyOpen:
+      return filekeys.openDelta();
+    case Command.FilekeyExport:
+      return filekeys.exportOne();
+    case Command.FilekeyImport:
+      return filekeys.importOne();
+    case Command.FilekeyDelete:
+      return filekeys.remove();
     default:
       return changeOperators();
   }
@@ -222,6 +248,9 @@ function hasItsKeys(command: u32): bool {
       );
     case Command.Get:
     case Command.Show:
+    case Command.Public:
+    case Command.FilekeyDeltas:
+    case Command.FilekeyExport:
       return request.hasOnly(bit(Key.Handle), 0);
     case Command.Find:
       return request.hasOnly(
@@ -268,10 +297,24 @@ function hasItsKeys(command: u32): bool {
         request.hasOnly(bit(Key.Handle) | bit(Key.Public), 0) ||
         request.hasOnly(bit(Key.Handle) | bit(Key.Public) | bit(Key.Salt) | bit(Key.Context), bit(Key.Wrapped))
       );
-    case Command.Public:
-      return request.hasOnly(bit(Key.Handle), 0);
     case Command.Attest:
       return request.hasOnly(bit(Key.Challenge), bit(Key.Handle));
+    case Command.FilekeyCreate:
+    case Command.FilekeyImport:
+      return request.hasOnly(
+        bit(Key.Token) | bit(Key.Tier) | bit(Key.Policy) | bit(Key.Data),
+        bit(Key.Label) | bit(Key.Class),
+      );
+    case Command.FilekeyReserve:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Token) | bit(Key.Sequence) | bit(Key.Data), 0);
+    case Command.FilekeyRenew:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Token) | bit(Key.Sequence), 0);
+    case Command.FilekeyContainer:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Sequence), 0);
+    case Command.FilekeyOpen:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Data), 0);
+    case Command.FilekeyDelete:
+      return request.hasOnly(bit(Key.Handle) | bit(Key.Token) | bit(Key.Destroy), 0);
     default:
       return request.hasOnly(0, 0);
   }
@@ -301,13 +344,24 @@ function checkPolicy(): Status {
   let status = store.mayChange();
   if (status == Status.Ok) status = use.look();
   if (status != Status.Ok) return status;
-  const isGenerated = load<u8>(HEADER, HEADER_OFF_ORIGIN) == Origin.Generated;
-  return isGenerated && (request.policy & POLICY_EXPORTABLE) != 0 ? Status.NotExportable : Status.Ok;
+  const isKept =
+    load<u8>(HEADER, HEADER_OFF_ORIGIN) == Origin.Generated || load<u8>(HEADER, HEADER_OFF_USAGE) == Usage.Filekey;
+  return isKept && (request.policy & POLICY_EXPORTABLE) != 0 ? Status.NotExportable : Status.Ok;
+}
+
+/** A filekey is not replaced, and evicted only where it is a copy. What else is wrong is said later, in its order. */
+function checkRecord(): Status {
+  const status = use.look();
+  if (status == Status.Ok) return filekeys.checkRecord(asked);
+  // a header that cannot be read now, and can a moment later, must not let a filekey be replaced
+  const isUnknown = asked == Command.Replace && (status == Status.Unreadable || status == Status.Corrupt);
+  return isUnknown ? status : Status.Ok;
 }
 
 /** A record that a touch would not let out either is refused before it. */
 function checkGet(): Status {
-  const status = use.look();
+  let status = use.look();
+  if (status == Status.Ok) status = filekeys.checkRecord(asked);
   if (status != Status.Ok) return status;
   const policy = load<u8>(HEADER, HEADER_OFF_POLICY);
   if ((policy & POLICY_EXPORTABLE) != 0 || (policy & POLICY_PRESENCE_MASK) == 0) return Status.Ok;
@@ -385,12 +439,7 @@ function show(): Status {
 }
 
 function evict(): Status {
-  const status = store.evict(request.HANDLE, request.destroy);
-  if (status != Status.Ok) return status;
-  accept(2);
-  cbor.writeUint(Key.Destroyed);
-  cbor.writeBool(request.destroy);
-  return Status.Ok;
+  return destroyed(store.evict(request.HANDLE, request.destroy), request.destroy);
 }
 
 function epoch(): Status {
@@ -432,6 +481,7 @@ function finish(): Status {
 function reset(): Status {
   const status = store.erase();
   refusals.reset();
+  pointers.reset();
   return done(status);
 }
 

@@ -10,6 +10,14 @@ export function atMost(command: u32, destroy: bool): i32 {
     case Command.Relabel:
     case Command.Policy:
       return time.write();
+    case Command.FilekeyCreate:
+    case Command.FilekeyImport:
+    case Command.FilekeyRenew:
+      return time.write() + time.pointers();
+    case Command.FilekeyReserve:
+      return time.pointers();
+    case Command.FilekeyDelete:
+      return time.write() + (destroy ? time.destroy() : 0);
     case Command.Generate:
       return time.write() + time.curves();
     case Command.Sign:

@@ -24,11 +24,16 @@ function rolesFor(command: u32): u32 {
     case Command.Find:
     case Command.Show:
     case Command.Public:
+    case Command.FilekeyDeltas:
       return READERS;
     case Command.Get:
     case Command.Sign:
     case Command.Agree:
     case Command.Attest:
+    case Command.FilekeyReserve:
+    case Command.FilekeyRenew:
+    case Command.FilekeyContainer:
+    case Command.FilekeyOpen:
       return Role.User;
     case Command.OperatorAdd:
     case Command.OperatorList:
@@ -59,24 +64,34 @@ function isStranger(): bool {
 /** Whether a command, of which nothing else is wrong, needs a touch. What it is about stands in the request, its record's header in HEADER. */
 export function needsTouch(command: u32): bool {
   if (isStranger()) return true;
+  if (isUse(command)) return needsUse(command);
   switch (command) {
-    case Command.Get:
-    case Command.Sign:
-    case Command.Agree:
-      return needsUse(command);
     case Command.Policy:
       return weakens(load<u8>(HEADER, HEADER_OFF_POLICY), request.policy);
     case Command.Accept:
       return store.lifeState() == State.Degraded;
     case Command.Reset:
+    case Command.FilekeyExport:
       return true;
     default:
       return false;
   }
 }
 
+/** Whether a command takes something secret out of a record, or uses it. */
+function isUse(command: u32): bool {
+  return (
+    command == Command.Get || command == Command.Sign || command == Command.Agree || command == Command.FilekeyOpen
+  );
+}
+
+/** What the policy of the record in HEADER asks for. */
+function presenceAsked(): u32 {
+  return (load<u8>(HEADER, HEADER_OFF_POLICY) & POLICY_PRESENCE_MASK) >>> POLICY_PRESENCE_SHIFT;
+}
+
 function needsUse(command: u32): bool {
-  const presence = (load<u8>(HEADER, HEADER_OFF_POLICY) & POLICY_PRESENCE_MASK) >>> POLICY_PRESENCE_SHIFT;
+  const presence = presenceAsked();
   return presence == Presence.Each || (presence == Presence.Cached && !touches.has(request.HANDLE, command));
 }
 
@@ -90,8 +105,5 @@ function weakens(before: u32, after: u32): bool {
 /** The touch for a command was given. */
 export function remember(command: u32): void {
   if (caller.role() == Role.Setup) touches.addSetup();
-  const cached =
-    (load<u8>(HEADER, HEADER_OFF_POLICY) & POLICY_PRESENCE_MASK) >>> POLICY_PRESENCE_SHIFT == Presence.Cached;
-  const isUse = command == Command.Get || command == Command.Sign || command == Command.Agree;
-  if (isUse && cached) touches.add(request.HANDLE, command);
+  if (isUse(command) && presenceAsked() == Presence.Cached) touches.add(request.HANDLE, command);
 }

@@ -1,5 +1,6 @@
 /** What hello and info tell. SPEC.md §9. Opens no seal. */
 import * as board from "../board";
+import * as pointers from "../claim/pointers";
 import {
   FACTS_OFF_BOARD,
   FACTS_OFF_CORE,
@@ -13,6 +14,7 @@ import { BODY_EPOCH_SET, JOURNAL_PLACES } from "../defs/journal";
 import { PROTOCOL_VERSION } from "../defs/link";
 import { DATA_CYCLES, SLOT_CYCLES } from "../defs/medium";
 import { NO_OPERATOR, OPERATOR_PLACES } from "../defs/operator";
+import { POINTER_PLACES } from "../defs/pointers";
 import { HANDLE_SIZE } from "../defs/record";
 import { CHALLENGE_SIZE } from "../defs/session";
 import { FORMAT_VERSION, HEADER_OFF_HANDLE } from "../defs/slot";
@@ -155,7 +157,7 @@ export function writeInfo(): void {
   readFacts();
   const named =
     caller.operator() != NO_OPERATOR && vault.open() == Status.Ok && operators.read(caller.operator()) == Status.Ok;
-  cbor.writeMap((mounted ? 22 : 12) + (named ? 1 : 0));
+  cbor.writeMap((mounted ? 23 : 12) + (named ? 1 : 0));
   cbor.pair(Key.Command, Status.Ok);
   if (mounted) {
     cbor.pair(Key.Epoch, state.epoch(CURRENT));
@@ -194,4 +196,7 @@ export function writeInfo(): void {
   if (named) writeOperatorId();
   operators.forget();
   cbor.pair(Key.Refusals, refusals.total());
+  if (!mounted) return;
+  const written = <i32>pointers.count(vault.key(vault.KeyName.Claims));
+  cbor.pair(Key.ReservesLeft, max(0, DATA_CYCLES * POINTER_PLACES - written));
 }

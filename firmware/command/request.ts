@@ -35,6 +35,7 @@ export let slotClass: u32 = 0;
 export let body: usize = 0;
 export let bodyLength: i32 = 0;
 export let length: u32 = 0;
+export let sequence: u32 = 0;
 export let epochMin: u32 = 0;
 export let epochMax: u32 = 0;
 export let destroy: bool = false;
@@ -59,6 +60,10 @@ export let wrappedLength: i32 = 0;
 /** Whether the request has a key. */
 export function has(key: Key): bool {
   return ((keys >>> key) & 1) != 0;
+}
+/** Says the usage of a request that does not name one. */
+export function setUsage(value: u32): void {
+  usage = value;
 }
 /** Whether every label in the request is UTF-8 and short enough. */
 export function hasGoodLabels(): bool {
@@ -195,6 +200,9 @@ function readValue(key: i32): bool {
       break;
     case Key.Length:
       length = cbor.readUint();
+      break;
+    case Key.Sequence:
+      sequence = cbor.readUint();
       break;
     case Key.LabelPrefix:
       prefixLength = readLabel(PREFIX);

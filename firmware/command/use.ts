@@ -36,7 +36,7 @@ const BEHIND: usize = MESSAGE + INNER_MAX - BODY_MAX; // where a body does not d
 const STATEMENT: usize = MESSAGE + 1024; // behind attest's response
 const TAG: i32 = 16;
 
-let slot: i32 = 0; // of the record that the request is about
+export let slot: i32 = 0; // of the record that the request is about
 let room: usize = 0; // where its body is opened
 
 /** Finds the record of the request: its header is in HEADER. Ok | NoSuchHandle | Corrupt | what the state calls for. */

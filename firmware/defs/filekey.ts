@@ -7,6 +7,7 @@ export const FILEKEY_OFF_ALPHA: i32 = 24; // 32 random bytes: seals Deltas, noth
 export const FILEKEY_OFF_CAPACITY: i32 = 56; // i64, positions of each Delta
 export const FILEKEY_HEAD: i32 = 64;
 export const FILEKEY_AUTHORITY: i32 = 1; // this device hands out its positions
+export const FILEKEY_DELETED: i32 = 2; // what is left of a filekey: no Alpha, no Delta
 
 /** A Delta in a filekey's record. The first one has sequence 1; the Alpha is sequence 0. */
 export const DELTA_OFF_ID: i32 = 0; // 16 bytes
@@ -14,6 +15,13 @@ export const DELTA_OFF_SECRET: i32 = 16; // 32 random bytes
 export const DELTA_OFF_START: i32 = 48; // i64, its first position
 export const DELTA_OFF_END: i32 = 56; // i64, its last position
 export const DELTA_SIZE: i32 = 64;
+
+/** A Delta in the list that a device answers: id, start, end. */
+export const LISTED_DELTA: i32 = 32;
+
+/** How fast positions are handed out: so many requests at once, and one more each REFILL_S. No operator can wear out the data flash. */
+export const BUCKET: i32 = 256;
+export const REFILL_S: i32 = 120;
 
 /** A sealed Delta, as it leaves the device: a head in clear, the sealed secret, a tag over both. */
 export const SEALED_DELTA_OFF_MAGIC: i32 = 0; // u32

@@ -41,6 +41,7 @@ export enum Usage {
   Attest = 5,
   Agree = 6,
   Certificate = 7,
+  Filekey = 8, // made by the device alone: SPEC.md §16
 }
 
 /** Commitment ladder. Temp is never stored. */

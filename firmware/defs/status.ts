@@ -1,6 +1,7 @@
 /** Statuses: every answer of the store, once, for firmware, host and (generated) C. SPEC.md §7.
  *  0 is success; a negative number is a refusal or a failure; numbers are never reused.
- *  −1… the caller, −16… the state of the store, −32… the medium, −48… integrity, −64… who asks, −80… using keys. */
+ *  −1… the caller, −16… the state of the store, −32… the medium, −48… integrity, −64… who asks, −80… using keys,
+ *  −96… filekeys. */
 export enum Status {
   /** Done; what was asked is durable. */
   Ok = 0,
@@ -98,4 +99,19 @@ export enum Status {
   NotGenuine = -85,
   /** The public key in the record is not that of its secret key. Nothing was signed. Replace the record. */
   KeyMismatch = -86,
+
+  /** Another device hands out the positions of this filekey. Nothing changed. Ask that one. */
+  NotAuthority = -96,
+  /** The newest Delta has fewer positions left. Nothing was handed out. Renew the filekey. */
+  DeltaFull = -97,
+  /** The filekey has another newest Delta than the request names; detail = its sequence. Nothing changed. Read its Deltas, then ask again. Of an import: the device has the filekey. */
+  Conflict = -98,
+  /** Too many positions were asked for; detail = seconds until the next request is served. Nothing changed. Wait. */
+  RateLimited = -99,
+  /** The device is the authority of as many filekeys as it can be. Nothing changed. Delete one. */
+  FilekeysFull = -100,
+  /** Which position was handed out last is not known any more. Nothing was handed out. Renew the filekey: a new Delta has new positions. */
+  PositionsLost = -101,
+  /** The filekey was deleted; its id and its positions are not used again. Nothing changed. */
+  Deleted = -102,
 }

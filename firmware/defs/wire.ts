@@ -28,6 +28,15 @@ export enum Command {
   Public = 26,
   Attest = 27,
   Reset = 28,
+  FilekeyCreate = 29,
+  FilekeyDeltas = 30,
+  FilekeyReserve = 31,
+  FilekeyRenew = 32,
+  FilekeyContainer = 33,
+  FilekeyOpen = 34,
+  FilekeyExport = 35,
+  FilekeyImport = 36,
+  FilekeyDelete = 37,
 }
 
 /** Keys, the same in every message. A request's key 0 is its command, an answer's its status. */
@@ -103,6 +112,10 @@ export enum Key {
   Statement = 68, // bytes, what an attestation signs
   Identity = 69, // bytes KEY_SIZE: the device's identity key
   Operators = 70, // array of operators
+  Filekey = 71, // bytes 16: id of a filekey
+  Pointer = 72, // bytes 8: i64, the last position that was handed out
+  Deltas = 73, // bytes, LISTED_DELTA for each Delta by sequence
+  ReservesLeft = 74, // pointers that may be written until the data flash's rated cycles
 }
 
 /** Life of the store, as hello tells it. */

@@ -392,11 +392,15 @@ function isSame(body: usize): bool {
   return equal(FRESH + HEADER_OFF_TAG, HEADER + HEADER_OFF_TAG, 16);
 }
 
+function hashToken(token: usize): void {
+  hash(TAG, token, TOKEN_SIZE);
+  memory.copy(TOKEN_HASH, TAG, FIRST_TOKEN_SIZE);
+}
+
 /** Was this token used before? 0 no; 1 yes, for this very request (its result is in FRESH); negative: TokenReused.
  *  FRESH describes the request; `handle` is the record it is about, 0 for put. */
 function replayed(token: usize, handle: usize, body: usize): i32 {
-  hash(TAG, token, TOKEN_SIZE);
-  memory.copy(TOKEN_HASH, TAG, FIRST_TOKEN_SIZE);
+  hashToken(token);
   for (
     let slot = index.nextWithToken(0, token, TOKEN_HASH);
     slot >= 0;
@@ -425,6 +429,20 @@ function replayed(token: usize, handle: usize, body: usize): i32 {
     return 1;
   }
   return 0;
+}
+
+/** Whether a record that still is there was created with this token. */
+export function hasMade(token: usize): bool {
+  hashToken(token);
+  for (
+    let slot = index.nextWithToken(0, token, TOKEN_HASH);
+    slot >= 0;
+    slot = index.nextWithToken(slot + 1, token, TOKEN_HASH)
+  ) {
+    if (header.read(slot) == Status.Ok && equal(HEADER + HEADER_OFF_FIRST_TOKEN, TOKEN_HASH, FIRST_TOKEN_SIZE))
+      return true;
+  }
+  return false;
 }
 
 let chosenClass: i32 = 0;
@@ -464,6 +482,11 @@ export function put(token: usize, named: i32, label: usize, labelLength: i32, bo
 
 /** Gives the record behind a handle a new body, imported from now on. Ok (header in FRESH) | NoSuchHandle | TokenReused | TooLarge | … as put. */
 export function replace(handle: usize, token: usize, body: usize, length: i32): Status {
+  return revise(handle, token, body, length, Origin.Imported);
+}
+
+/** Gives the record behind a handle a new body, of that origin. As replace. */
+export function revise(handle: usize, token: usize, body: usize, length: i32, origin: Origin): Status {
   let status = mayChange();
   if (status != Status.Ok) return status;
   const slot = index.find(handle);
@@ -472,7 +495,7 @@ export function replace(handle: usize, token: usize, body: usize, length: i32): 
   if (status == Status.Ok) status = header.readLabel(slot);
   if (status != Status.Ok) return status;
   describeVersion(token);
-  store<u8>(FRESH, Origin.Imported, HEADER_OFF_ORIGIN);
+  store<u8>(FRESH, origin, HEADER_OFF_ORIGIN);
   return renew(slot, handle, token, LABEL, header.labelLength(HEADER), body, length);
 }
 
@@ -632,17 +655,23 @@ export function evict(handle: usize, destroy: bool): Status {
   }
   const known = slot >= 0 || (destroy && hasResidue(handle)) ? Status.Ok : Status.NoSuchHandle;
   if (!destroy) return known;
+  status = destroyResidue(handle);
+  return status == Status.Ok ? known : status; // NoSuchHandle only now: an erase that was cut may have left ciphertext without a header
+}
+
+/** Erases what is left of old versions of a record. Ok | MediumFailed | … The vault is open. */
+export function destroyResidue(handle: usize): Status {
   // reclaiming a block copies nothing of this handle, so one round over the blocks is enough
   let destroyed = -1;
   for (let block = 0; block < geometry.blockCount(); block++) {
     if (!holdsResidue(block, handle)) continue;
-    status = space.destroy(block);
+    const status = space.destroy(block);
     if (status != Status.Ok) return settle(status);
     destroyed = block;
   }
   // what was asked is done: that levelling fails is not the caller's matter
   if (destroyed >= 0) settle(space.level(geometry.classOfBlock(destroyed)));
-  return known; // NoSuchHandle only now: an erase that was cut may have left ciphertext without a header
+  return Status.Ok;
 }
 
 /** Header of a slot that is not live but may still hold ciphertext, into HEADER. */

@@ -2,6 +2,7 @@
  *  sequencer at its slowest clock (FSP r_flash_hp.c): 15.8 ms a unit, 1,040 ms a block; data flash 3.8 ms a unit, 18 ms a block. */
 import { BUSY_MAX } from "../defs/link";
 import { DATA_BLOCK, DATA_SIZE } from "../defs/medium";
+import { POINTER_PLACES } from "../defs/pointers";
 import { CURRENT } from "../memory";
 import * as geometry from "./geometry";
 import * as journal from "./journal";
@@ -46,6 +47,11 @@ export function reset(): i32 {
 
 export function provision(): i32 {
   return PROVISION + TIDY + COMPUTE;
+}
+
+/** A pointer of a filekey written: the first one since power-up is written twice, and all places may be erased before. */
+export function pointers(): i32 {
+  return COMPUTE + 2 * PLACE + POINTER_PLACES * ERASE_DATA;
 }
 
 /** A record written, with a block move or two if some class has no erased slot. */

@@ -2,7 +2,8 @@
  *  One key, one purpose. command.ts wipes the vault after each command, mount after itself. */
 import * as board from "../board";
 import { derive, keyed } from "../crypto/blake3";
-import { ascii, equal, wipe } from "../crypto/bytes";
+import { equal, wipe } from "../crypto/bytes";
+import { context } from "../crypto/context";
 import { Region } from "../defs/boundary";
 import {
   CUSTODY_COPIES,
@@ -28,6 +29,7 @@ export enum KeyName {
   Operator = 5,
   Refusals = 6,
   Identity = 7,
+  Claims = 8,
 }
 
 let place: usize = 0; // the readable custody place in VAULT, 0 = closed
@@ -39,19 +41,20 @@ export function otherVersion(): u32 {
   return other;
 }
 
-function context(name: KeyName): string {
-  if (name == KeyName.Custody) return "mbs 2026 custody mac";
-  if (name == KeyName.Seal) return "mbs 2026 seal";
-  if (name == KeyName.Header) return "mbs 2026 header mac";
-  if (name == KeyName.Journal) return "mbs 2026 journal";
-  if (name == KeyName.Handle) return "mbs 2026 handle";
-  if (name == KeyName.Operator) return "mbs 2026 operator";
-  if (name == KeyName.Refusals) return "mbs 2026 refusals";
-  return "mbs 2026 identity";
+function purpose(name: KeyName): string {
+  if (name == KeyName.Custody) return "custody mac";
+  if (name == KeyName.Seal) return "seal";
+  if (name == KeyName.Header) return "header mac";
+  if (name == KeyName.Journal) return "journal";
+  if (name == KeyName.Handle) return "handle";
+  if (name == KeyName.Operator) return "operator";
+  if (name == KeyName.Refusals) return "refusals";
+  if (name == KeyName.Identity) return "identity";
+  return "claims";
 }
 
 function deriveFrom(root: usize, name: KeyName, out: usize): void {
-  derive(out, CONTEXT, ascii(CONTEXT, context(name)), root, 32);
+  derive(out, CONTEXT, context(purpose(name)), root, 32);
 }
 
 /** MAC of the custody place at `at` into TAG. */

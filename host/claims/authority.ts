@@ -24,14 +24,15 @@ export interface Authority {
   /** All Deltas of a filekey, by sequence. */
   deltas(key: Uint8Array): Promise<readonly Delta[]>;
   /** The next `size` positions of the newest Delta, durable before they are answered.
+   *  @param sequence of the newest Delta that the caller knows
    *  @param request 16 random bytes: the same ones, asked again while nothing else was, get the same range
-   *  @throws AuthorityError TooLarge: more than the Delta has left. Nothing was handed out. */
-  reserve(key: Uint8Array, size: bigint, request: Uint8Array): Promise<Range>;
+   *  @throws AuthorityError TooLarge: more than the Delta has left; Conflict: there is a newer one. Nothing was handed out. */
+  reserve(key: Uint8Array, sequence: number, size: bigint, request: Uint8Array): Promise<Range>;
   /** Makes the Delta after `expected`, the newest one that the caller knows. @param id 16 random bytes, the new one's
    *  @throws AuthorityError Conflict: there is a newer one already */
   renew(key: Uint8Array, expected: number, id: Uint8Array): Promise<Delta>;
-  /** Moves the pointer of the newest Delta on by `size` without handing anything out. @returns the pointer */
-  forward(key: Uint8Array, size: bigint): Promise<bigint>;
+  /** Moves the pointer of the newest Delta, which is to be `sequence`, on by `size` without handing anything out. @returns the pointer */
+  forward(key: Uint8Array, sequence: number, size: bigint): Promise<bigint>;
   /** The sealed container of a Delta, metadata in clear at its begin. */
   container(key: Uint8Array, sequence: number): Promise<Uint8Array>;
   /** The 32-byte secret of a Delta, from its container. @throws AuthorityError NotGenuine */
@@ -53,6 +54,8 @@ export type AuthorityFailure =
 
 export class AuthorityError extends MbsError {
   readonly code = "authority";
+  /** An authority that is not there is a device that is not there. */
+  override readonly exitCode: number;
 
   constructor(
     readonly failure: AuthorityFailure,
@@ -61,5 +64,6 @@ export class AuthorityError extends MbsError {
     options?: ErrorOptions,
   ) {
     super(message, hint, options);
+    this.exitCode = failure === "Unavailable" ? 3 : 1;
   }
 }

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { CacheAnswer } from "../../firmware/defs/claims.js";
 import { ProtocolError, UsageError } from "../client/errors.js";
-import { type Authority, AuthorityError, type Range } from "./authority.js";
+import { type Authority, AuthorityError, type AuthorityFailure, type Range } from "./authority.js";
 import type { ClaimCache } from "./cache.js";
 import type { Given, Sizes } from "./core.js";
 import { compare, type Means, pull } from "./deltas.js";
@@ -14,6 +14,8 @@ import { type Filekey, type FilekeyName, ID_SIZE, type LocalDelta, nameOf } from
 
 /** How often an answer of the authority may be overtaken by what another computer does. */
 const ROUNDS = 5;
+/** How an authority says that it was. */
+const OVERTAKEN: readonly AuthorityFailure[] = ["TooLarge", "Conflict"];
 /** What an import claims, so that the way of a claim is gone once. */
 const SYNTHETIC = 1n;
 
@@ -85,6 +87,7 @@ export class Claimant {
         throw new ClaimError(
           "TooLarge",
           `Delta ${newest.sequence} has ${newest.end - newest.latest} positions left, fewer than ${size}. Nothing was moved.`,
+          "Move it by less; or have the next Delta made: mbs delta renew.",
         );
       const expected = newest.latest + size;
       if (typeof this.#means.core.forward(local.entry, expected) === "number")
@@ -94,7 +97,7 @@ export class Claimant {
           `The authority was set back. Forward it by more than ${local.entry.floor - newest.latest}.`,
         );
       await save(); // a disk that cannot be written is found before the authority moves
-      const latest = await authority.forward(filekey.id, size);
+      const latest = await authority.forward(filekey.id, newest.sequence, size);
       const entry = this.#means.core.forward(local.entry, latest);
       if (latest < expected || typeof entry === "number")
         throw new ProtocolError(
@@ -159,7 +162,7 @@ export class Claimant {
         continue;
       }
       if (typeof plan === "number") throw refusal(plan, wish.size, delta.entry);
-      const range = await reserved(authority, filekey, plan.main + plan.tail);
+      const range = await reserved(authority, filekey, newest.sequence, plan.main + plan.tail);
       if (range === undefined) continue;
       if (range.start > delta.entry.end) {
         // another computer renewed in between; what was given is lost, and looked for in no other place
@@ -205,12 +208,17 @@ async function isRenewed(authority: Authority, filekey: Filekey, expected: numbe
   }
 }
 
-/** @returns undefined when another computer left too little */
-async function reserved(authority: Authority, filekey: Filekey, size: bigint): Promise<Range | undefined> {
+/** @returns undefined when another computer left too little, or renewed before */
+async function reserved(
+  authority: Authority,
+  filekey: Filekey,
+  sequence: number,
+  size: bigint,
+): Promise<Range | undefined> {
   try {
-    return await authority.reserve(filekey.id, size, randomBytes(ID_SIZE));
+    return await authority.reserve(filekey.id, sequence, size, randomBytes(ID_SIZE));
   } catch (error) {
-    if (error instanceof AuthorityError && error.failure === "TooLarge") return undefined;
+    if (error instanceof AuthorityError && OVERTAKEN.includes(error.failure)) return undefined;
     throw error;
   }
 }

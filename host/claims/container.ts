@@ -1,4 +1,4 @@
-/** A file under the configuration password: AES-256-GCM with a key of its own for every write. SPEC.md: the container.
+/** A file under a password, the configuration's or its own: AES-256-GCM with a key of its own for every write. SPEC.md: the container.
  *  The slow derivation depends on the salt alone, which stays with a file as long as its password does: a program pays it once. Key and
  *  nonce of a write come from its 32 random bytes, so that none is ever used twice. What is wrong is told apart: a checksum finds damage
  *  of the header, a MAC the wrong password, the tag damage of the content. */
@@ -36,7 +36,22 @@ const INFO = "mbs 2026 container";
 /** What a container holds, so that one is not taken for another. */
 export enum Kind {
   ClaimCache = 1,
+  Filekey = 2,
 }
+
+/** Under which password what stands, and what to do when it is another one, or the file is damaged. */
+const ABOUT: Readonly<Record<Kind, { password: string; other: string; damaged: string }>> = {
+  [Kind.ClaimCache]: {
+    password: "another configuration password",
+    other: "Set MBS_CONFIG_PASSWORD to the password that it was made with, or unset it to use the system keyring.",
+    damaged: "Put it away and import the filekeys again; never use an old copy of it, which would use positions twice.",
+  },
+  [Kind.Filekey]: {
+    password: "another password",
+    other: "Give the password that was asked for when it was exported.",
+    damaged: "Take another copy of it, or export the filekey again: mbs filekey export.",
+  },
+};
 
 /** Gives the 32 bytes that a password and a salt come to; they are not wiped by who asked. */
 export type Derive = (salt: Uint8Array) => Promise<Uint8Array>;
@@ -74,7 +89,7 @@ export async function seal(kind: Kind, content: Uint8Array, salt: Uint8Array, de
 
 /** The salt of a container. @param file its name, for errors. @throws ContainerError */
 export function saltOf(kind: Kind, bytes: Uint8Array, file: string): Uint8Array {
-  const damaged = (what: string) => damagedError(file, what);
+  const damaged = (what: string) => damagedError(kind, file, what);
   if (bytes.length < CONTAINER_EXTRA || !MAGIC.equals(bytes.subarray(0, MAGIC.length)))
     throw damaged("it does not begin as a container of mbs does");
   const header = Buffer.from(bytes.buffer, bytes.byteOffset, HEADER_SIZE);
@@ -102,8 +117,8 @@ export async function open(kind: Kind, bytes: Uint8Array, derive: Derive, file: 
     if (!timingSafeEqual(check(keys.check, header), header.subarray(OFF_CHECK, OFF_SUM)))
       throw new ContainerError(
         "password",
-        `${file} is under another configuration password. It was not changed.`,
-        "Set MBS_CONFIG_PASSWORD to the password that it was made with, or unset it to use the system keyring.",
+        `${file} is under ${ABOUT[kind].password}. It was not changed.`,
+        ABOUT[kind].other,
       );
     const decipher = createDecipheriv("aes-256-gcm", keys.key, keys.nonce).setAAD(header);
     decipher.setAuthTag(bytes.subarray(bytes.length - TAG_SIZE));
@@ -112,7 +127,7 @@ export async function open(kind: Kind, bytes: Uint8Array, derive: Derive, file: 
       decipher.final();
     } catch {
       content.fill(0);
-      throw damagedError(file, "its content does not fit its tag");
+      throw damagedError(kind, file, "its content does not fit its tag");
     }
     return content;
   } finally {
@@ -120,12 +135,8 @@ export async function open(kind: Kind, bytes: Uint8Array, derive: Derive, file: 
   }
 }
 
-function damagedError(file: string, what: string): ContainerError {
-  return new ContainerError(
-    "damaged",
-    `${file} is damaged: ${what}. It was not changed.`,
-    "Put it away and import the filekeys again; never use an old copy of it, which would use positions twice.",
-  );
+function damagedError(kind: Kind, file: string, what: string): ContainerError {
+  return new ContainerError("damaged", `${file} is damaged: ${what}. It was not changed.`, ABOUT[kind].damaged);
 }
 
 /** AES key, nonce and check key of one write, from its random bytes. */

@@ -36,6 +36,7 @@ export async function compare(filekey: Filekey, authority: Authority): Promise<r
   } catch (cause) {
     throw new ProtocolError(
       `${authority.name} has no sound list of the Deltas of ${nameOf(filekey.id)}: ${(cause as Error).message}. Nothing was claimed.`,
+      "Compare the versions of mbs and of the authority; use nothing of it until they agree.",
     );
   }
   for (const local of filekey.deltas) checkSame(local, remote[local.sequence - 1], authority.name, filekey);

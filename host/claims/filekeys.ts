@@ -1,12 +1,13 @@
 /** The filekeys that a configuration root knows: adding and forgetting them, pulling and importing Deltas, and finding the Delta of a
  *  position. Positions are claimed in claimant.ts. */
+import { randomBytes } from "node:crypto";
 import { NotFoundError } from "../client/errors.js";
 import type { Authority } from "./authority.js";
 import type { ClaimCache } from "./cache.js";
 import type { Entry } from "./core.js";
 import { compare, deltaAt, importDelta, type Means, pull } from "./deltas.js";
-import { addTo, authorityOf, filekeyIn, type Reach } from "./known.js";
-import { type FilekeyName, type LocalDelta, nameOf } from "./state.js";
+import { addTo, authorityOf, checkNamed, filekeyIn, type Reach } from "./known.js";
+import { type FilekeyName, ID_SIZE, type LocalDelta, nameOf } from "./state.js";
 
 /** A Delta without its secret. */
 export interface DeltaStatus {
@@ -49,6 +50,30 @@ export class Filekeys {
     return this.#cache.change(async (state, save) => {
       addTo(state, named);
       await save();
+    });
+  }
+
+  /** Calls a filekey otherwise on this computer. */
+  rename(key: Uint8Array, name: string): Promise<void> {
+    return this.#cache.change(async (state, save) => {
+      const renamed = { ...filekeyIn(state, key), name };
+      checkNamed(renamed);
+      state.set(nameOf(key), renamed);
+      await save();
+    });
+  }
+
+  /** Makes the next Delta at the authority, and pulls it. Of the one before nothing more is claimed. @returns its sequence
+   *  @throws AuthorityError Conflict: another computer was faster */
+  renew(key: Uint8Array): Promise<number> {
+    return this.#cache.change(async (state, save) => {
+      const filekey = filekeyIn(state, key);
+      const authority = await authorityOf(filekey, this.#reach);
+      const { sequence } = (await compare(filekey, authority)).at(-1)!;
+      await authority.renew(filekey.id, sequence, randomBytes(ID_SIZE));
+      await pull(filekey, authority, await compare(filekey, authority), this.#means);
+      await save();
+      return sequence + 1;
     });
   }
 

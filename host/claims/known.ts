@@ -27,12 +27,18 @@ export function filekeyIn(state: State, key: Uint8Array): Filekey {
   );
 }
 
-/** Adds a filekey without Deltas, unless it is there. @throws UsageError when it is there with another authority */
-export function addTo(state: State, { id, name, authority }: FilekeyName): Filekey {
+/** @throws UsageError when nothing can be called so */
+export function checkNamed({ id, name, authority }: FilekeyName): void {
   if (id.length !== ID_SIZE || authority === "" || authority.length > NAME_MOST || name.length > NAME_MOST)
     throw new UsageError(
       `A filekey has an id of ${ID_SIZE} bytes and an authority, each name at most ${NAME_MOST} characters.`,
     );
+}
+
+/** Adds a filekey without Deltas, unless it is there. @throws UsageError when it is there with another authority */
+export function addTo(state: State, named: FilekeyName): Filekey {
+  checkNamed(named);
+  const { id, name, authority } = named;
   const found = state.get(nameOf(id));
   if (found === undefined) {
     const filekey = { id: Uint8Array.from(id), name, authority, deltas: [] };

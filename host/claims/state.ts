@@ -93,7 +93,10 @@ export function decodeState(encoded: Uint8Array, core: Core): State {
   } catch (cause) {
     wipeState(state);
     if (cause instanceof NewerStateError) throw cause;
-    throw new ProtocolError(`The claim cache cannot be read: ${(cause as Error).message}.`);
+    throw new ProtocolError(
+      `The claim cache cannot be read: ${(cause as Error).message}. It was not changed.`,
+      "Put claims.mbsc away and import the filekeys again: mbs filekey import.",
+    );
   }
 }
 

@@ -51,6 +51,8 @@ export class Context {
   exitCode = 0;
   /** The port was open, so that a request may have reached the device. */
   connected = false;
+  /** Ctrl-C was pressed while a client was at work. */
+  interrupted = false;
   /** What is being done, for whoever has to touch the board, such as "get ssh/deploy". */
   purpose = "";
   /** --setup-code-file, where a command has it. */
@@ -148,14 +150,13 @@ export class Context {
     const asBefore = () => {
       if (asked !== undefined) client.as(asked.operator);
     };
-    let interrupted = false;
     const unwatch = this.io.onInterrupt(() => {
-      interrupted = true;
+      this.interrupted = true;
       void this.#interrupted(carrier, touch);
     });
     try {
       return await run(client, asBefore).catch(async (error) => {
-        if (interrupted && error instanceof DeclinedError) throw new Interrupted(GIVEN_UP);
+        this.throwInterrupted(error);
         if (asked === undefined || !isRefusedHandshake(error)) throw error;
         // a rotation may have been cut between the first use of the new key and its being kept
         const { hello, operator } = asked;
@@ -179,6 +180,11 @@ export class Context {
     if (await carrier.cancel().catch(() => false)) return;
     this.tellInterrupted(this.kept);
     this.io.exit(INTERRUPTED_EXIT);
+  }
+
+  /** Throws what Ctrl-C comes to, when that is why a request was given up. */
+  throwInterrupted(error: unknown): void {
+    if (this.interrupted && error instanceof DeclinedError) throw new Interrupted(GIVEN_UP);
   }
 
   /** @param kept what became of the device */

@@ -7,11 +7,17 @@ import { addAgree } from "./agree.js";
 import { addAttest } from "./attest.js";
 import { addBoard } from "./board.js";
 import { addChanges } from "./change.js";
+import { addClaim } from "./claim.js";
+import { claimFor, secretFor } from "./claims.js";
 import { addCompletion } from "./completion.js";
 import { addConfig } from "./config.js";
 import { Context, type Globals, SCHEMA_VERSION } from "./context.js";
 import { addCsr } from "./csr.js";
+import { addDecrypt } from "./decrypt.js";
+import { addDelta } from "./delta.js";
 import { addDump } from "./dump.js";
+import { addEncrypt } from "./encrypt.js";
+import { addFilekey } from "./filekey.js";
 import { addGenerate } from "./generate.js";
 import { addGet } from "./get.js";
 import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
@@ -58,6 +64,8 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
       context.purpose = purposeOf(command);
     })
     .addHelpText("after", HELP);
+  addEncrypt(program, () => context, claimFor);
+  addDecrypt(program, () => context, secretFor);
   for (const add of [
     addQueries,
     addPut,
@@ -70,6 +78,9 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     addAttest,
     addCsr,
     addPolicy,
+    addFilekey,
+    addDelta,
+    addClaim,
     addProvision,
     addOperator,
     addSession,
@@ -123,9 +134,11 @@ function report(context: Context, error: Error, json: boolean): number {
   const kept =
     error instanceof DisconnectedError && !(error instanceof UnreachedError) && context.connected ? context.kept : "";
   const hint = [advice, kept].filter((text) => text !== "").join(" ");
-  const status = error instanceof DeviceError ? error.status : null;
+  const refused = error instanceof DeviceError ? error : error.cause; // an authority tells why the device refused it
+  const device = refused instanceof DeviceError ? refused : undefined;
+  const status = device?.status ?? null;
   if (json) {
-    const name = error instanceof DeviceError ? { name: error.name, detail: error.detail ?? null } : {};
+    const name = device === undefined ? {} : { name: device.name, detail: device.detail ?? null };
     io.stderr.write(
       `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, code, status, ...name, message: withoutKeys(error.message), hint })}\n`,
     );

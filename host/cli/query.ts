@@ -232,6 +232,7 @@ function storeFacts(store: StoreInfo): (readonly [string, string])[] {
   return [
     ["epoch", `${store.epoch}${store.epochSet ? ", set by hand" : ""}`],
     ["changes", `${store.sequence} made, ${store.changesLeft} left`],
+    ["reserves", `${store.reservesLeft} left`],
     ...(waiting.length === 0 ? [] : [["evicted", `${waiting.length} not erased yet: ${waiting.join(", ")}`] as const]),
     ...(store.custodyCopies === 2
       ? []

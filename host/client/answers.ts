@@ -1,6 +1,7 @@
 /** What the device answers, typed: one interface and one strict reader for each. SPEC.md §9. */
 
 import { CUSTODY_COPIES, type Custody } from "../../firmware/defs/custody.js";
+import { LISTED_DELTA } from "../../firmware/defs/filekey.js";
 import { SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
 import { OPERATOR_PLACES } from "../../firmware/defs/operator.js";
 import {
@@ -14,7 +15,7 @@ import {
   POLICY_MAX,
   SLOTS_MAX,
   type Tier,
-  type Usage,
+  Usage,
 } from "../../firmware/defs/record.js";
 import { CHALLENGE_SIZE, OPERATOR_ID, Role } from "../../firmware/defs/session.js";
 import { CHALLENGE_MAX, ED25519_SIGNATURE, KEY_SIZE } from "../../firmware/defs/use.js";
@@ -95,6 +96,8 @@ export interface StoreInfo {
   accepted: number;
   /** Live slots whose header does not verify. */
   corrupt: number;
+  /** Reserves of positions until the data flash reaches its rated cycles. */
+  reservesLeft: number;
 }
 
 export interface Entry {
@@ -215,6 +218,7 @@ function readStore(fields: Fields): StoreInfo {
     custodyCopies: fields.uint(Key.CustodyCopies, CUSTODY_COPIES),
     accepted: fields.uint(Key.Accepted),
     corrupt: fields.uint(Key.Corrupt, SLOTS_MAX),
+    reservesLeft: fields.uint(Key.ReservesLeft),
   };
 }
 
@@ -242,7 +246,7 @@ function readAttributes(fields: Fields): Omit<Entry, "parts"> {
   return {
     handle: fields.bytes(Key.Handle, HANDLE_SIZE),
     ...(fields.has(Key.Label) && { label: fields.text(Key.Label, LABEL_MAX) }),
-    usage: fields.uint(Key.Usage, 7),
+    usage: fields.uint(Key.Usage, Usage.Filekey),
     tier: fields.int(Key.Tier, 1, 2),
     policy: fields.uint(Key.Policy, POLICY_MAX),
     epoch: fields.uint(Key.Epoch),
@@ -368,4 +372,73 @@ export function readWhole<T>(item: Value, where: string, read: (fields: Fields) 
   const result = read(fields);
   fields.end();
   return result;
+}
+
+/** A Delta of a filekey on its authority. */
+export interface DeltaInfo {
+  sequence: number;
+  /** 16 bytes. */
+  id: Uint8Array;
+  /** Its positions, both included. */
+  start: bigint;
+  end: bigint;
+}
+
+/** A filekey on its authority. */
+export interface FilekeyInfo {
+  /** 16 bytes, the same on every device that has it. */
+  id: Uint8Array;
+  /** Last position that was handed out, -1n before the first; undefined: not known any more, so that it must be renewed. */
+  pointer: bigint | undefined;
+  /** By sequence, from 1. */
+  deltas: DeltaInfo[];
+}
+
+export interface FilekeyWritten extends Written {
+  /** 16 bytes: the filekey. */
+  id: Uint8Array;
+}
+
+export function readFilekeyWritten(fields: Fields): FilekeyWritten {
+  return { ...readWritten(fields), id: fields.bytes(Key.Filekey, 16) };
+}
+
+export function readFilekey(fields: Fields): FilekeyInfo {
+  const id = fields.bytes(Key.Filekey, 16);
+  const pointer = fields.has(Key.Pointer) ? position(fields.bytes(Key.Pointer, 8), 0, -1n) : undefined;
+  const listed = fields.bytes(Key.Deltas);
+  if (listed.length % LISTED_DELTA !== 0) throw new ProtocolError("The device's list of Deltas is not whole.");
+  const deltas = Array.from({ length: listed.length / LISTED_DELTA }, (_, i) =>
+    deltaFrom(listed.subarray(i * LISTED_DELTA, (i + 1) * LISTED_DELTA), i + 1),
+  );
+  return { id, pointer, deltas };
+}
+
+export function readRange(fields: Fields): { start: bigint; end: bigint } {
+  const data = fields.bytes(Key.Data, 16);
+  return rangeFrom(data, 0);
+}
+
+export function readDelta(fields: Fields): DeltaInfo {
+  const sequence = fields.uint(Key.Sequence);
+  return deltaFrom(fields.bytes(Key.Data, LISTED_DELTA), sequence);
+}
+
+function deltaFrom(listed: Uint8Array, sequence: number): DeltaInfo {
+  return { sequence, id: listed.slice(0, 16), ...rangeFrom(listed, 16) };
+}
+
+function rangeFrom(bytes: Uint8Array, at: number): { start: bigint; end: bigint } {
+  const start = position(bytes, at, 0n);
+  return { start, end: position(bytes, at + 8, start) };
+}
+
+/** @throws ProtocolError for one below `least` */
+function position(bytes: Uint8Array, at: number, least: bigint): bigint {
+  const found = new DataView(bytes.buffer, bytes.byteOffset).getBigInt64(at, true);
+  if (found >= least) return found;
+  throw new ProtocolError(
+    `The device answered position ${found}, which cannot be.`,
+    "Compare client and firmware versions.",
+  );
 }

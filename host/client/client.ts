@@ -4,6 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { ed25519 } from "@noble/curves/ed25519.js";
 import type { Region } from "../../firmware/defs/boundary.js";
+import { FILEKEY_HEAD, SEALED_DELTA } from "../../firmware/defs/filekey.js";
 import { UNIT } from "../../firmware/defs/medium.js";
 import { TOKEN_SIZE } from "../../firmware/defs/record.js";
 import { Envelope, type Role } from "../../firmware/defs/session.js";
@@ -12,18 +13,25 @@ import { KEY_SIZE, WRAPPED_MAX } from "../../firmware/defs/use.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import {
   type Attestation,
+  type DeltaInfo,
   type Entry,
+  type FilekeyInfo,
+  type FilekeyWritten,
   type Generated,
   type Hello,
   type Info,
   type Listing,
   type OperatorList,
   readAttestation,
+  readDelta,
+  readFilekey,
+  readFilekeyWritten,
   readGenerated,
   readHello,
   readInfo,
   readListing,
   readOperators,
+  readRange,
   readRecord,
   readShown,
   readSigned,
@@ -37,6 +45,8 @@ import { DeviceError, ProtocolError } from "./errors.js";
 import { decodeMessage, encodeMessage, Fields, type Message, message, type Value } from "./message.js";
 import type {
   AgreeOptions,
+  FilekeyImport,
+  FilekeyRequest,
   FindRequest,
   GenerateRequest,
   Geometry,
@@ -342,6 +352,95 @@ export class Client {
     return this.#call(Command.Reset, [], readNothing);
   }
 
+  /** Makes a filekey whose positions the device hands out. @throws DeviceError FilekeysFull */
+  filekeyCreate({ capacity, ...request }: FilekeyRequest): Promise<FilekeyWritten> {
+    return this.#call(Command.FilekeyCreate, this.#filekeyFields(request, size(capacity)), readFilekeyWritten);
+  }
+
+  /** Has the device open Deltas of another device's filekey. @throws DeviceError Conflict: it has that filekey, or had it */
+  filekeyImport({ head, ...request }: FilekeyImport): Promise<FilekeyWritten> {
+    return this.#call(Command.FilekeyImport, this.#filekeyFields(request, head), readFilekeyWritten);
+  }
+
+  #filekeyFields(request: Omit<PutRequest, "body" | "usage">, data: Uint8Array): [Key, Value | undefined][] {
+    return [
+      [Key.Token, this.#token(request.token)],
+      [Key.Label, request.label],
+      [Key.Tier, request.tier],
+      [Key.Policy, request.policy],
+      [Key.Class, request.slotClass],
+      [Key.Data, data],
+    ];
+  }
+
+  /** A filekey's pointer and Deltas. @throws DeviceError NotAuthority, Deleted */
+  filekey(handle: Uint8Array): Promise<FilekeyInfo> {
+    return this.#call(Command.FilekeyDeltas, [[Key.Handle, handle]], readFilekey);
+  }
+
+  /** Hands out the next positions of the newest Delta, durable before they are answered.
+   *  @param sequence of the newest Delta that is known  @param token the same one again, while nothing else was handed out, gets the same range
+   *  @throws DeviceError Conflict, DeltaFull, RateLimited, PositionsLost, NotAuthority */
+  async filekeyReserve(
+    handle: Uint8Array,
+    sequence: number,
+    count: bigint,
+    token?: Uint8Array,
+  ): Promise<{ start: bigint; end: bigint }> {
+    const fields: [Key, Value][] = [
+      [Key.Handle, handle],
+      [Key.Token, this.#token(token)],
+      [Key.Sequence, sequence],
+      [Key.Data, size(count)],
+    ];
+    const range = await this.#call(Command.FilekeyReserve, fields, readRange);
+    if (range.end - range.start === count - 1n) return range;
+    throw new ProtocolError("The device handed out another number of positions than was asked for; they are not used.");
+  }
+
+  /** Makes the Delta after `sequence`, the newest one that is known. @param id 16 random bytes, the new one's. @throws DeviceError Conflict */
+  filekeyRenew(handle: Uint8Array, sequence: number, id?: Uint8Array): Promise<DeltaInfo> {
+    const fields: [Key, Value][] = [
+      [Key.Handle, handle],
+      [Key.Token, this.#token(id)],
+      [Key.Sequence, sequence],
+    ];
+    return this.#call(Command.FilekeyRenew, fields, readDelta);
+  }
+
+  /** A sealed Delta, SEALED_DELTA bytes. */
+  filekeyContainer(handle: Uint8Array, sequence: number): Promise<Uint8Array> {
+    const fields: [Key, Value][] = [
+      [Key.Handle, handle],
+      [Key.Sequence, sequence],
+    ];
+    return this.#call(Command.FilekeyContainer, fields, (answer) => answer.bytes(Key.Data, SEALED_DELTA));
+  }
+
+  /** The 32-byte secret of a sealed Delta. May wait for a touch. @throws DeviceError NotGenuine, NotExportable */
+  filekeyOpen(handle: Uint8Array, container: Uint8Array): Promise<Uint8Array> {
+    const fields: [Key, Value][] = [
+      [Key.Handle, handle],
+      [Key.Data, container],
+    ];
+    return this.#call(Command.FilekeyOpen, fields, (answer) => answer.bytes(Key.Secret, 32));
+  }
+
+  /** A filekey for another device, its Alpha in it. Waits for a touch. @throws DeviceError NotExportable */
+  filekeyExport(handle: Uint8Array): Promise<Uint8Array> {
+    return this.#call(Command.FilekeyExport, [[Key.Handle, handle]], (answer) => answer.bytes(Key.Data, FILEKEY_HEAD));
+  }
+
+  /** Erases Alpha and Deltas of a filekey that the device hands out positions of; its id and last position stay. As evict. */
+  filekeyDelete(handle: Uint8Array, destroy = false, token?: Uint8Array): Promise<{ destroyed: boolean }> {
+    const fields: [Key, Value][] = [
+      [Key.Handle, handle],
+      [Key.Token, this.#token(token)],
+      [Key.Destroy, destroy],
+    ];
+    return this.#call(Command.FilekeyDelete, fields, (answer) => ({ destroyed: answer.bool(Key.Destroyed) }));
+  }
+
   /** Sets the creation epoch, which never goes back. @returns the epoch now */
   epoch(epoch: number): Promise<number> {
     return this.#call(Command.Epoch, [[Key.Epoch, epoch]], (fields) => fields.uint(Key.Epoch));
@@ -435,6 +534,13 @@ function readAnswer<T>(command: Command, { answer, repeated, renewed }: Answered
 }
 
 function readNothing(): void {}
+
+/** A number of positions as messages carry it: i64, little-endian. */
+function size(positions: bigint): Uint8Array {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigInt64LE(positions);
+  return bytes;
+}
 
 function withEnvelope(bytes: Uint8Array): Uint8Array {
   return Buffer.concat([Uint8Array.of(Envelope.Clear), bytes]);

@@ -17,6 +17,18 @@ export interface PutRequest {
 /** A key that the device makes; its secret never leaves it. */
 export type GenerateRequest = Omit<PutRequest, "body">;
 
+/** A filekey that the device makes and hands out positions of. */
+export interface FilekeyRequest extends Omit<PutRequest, "body" | "usage"> {
+  /** Positions of each of its Deltas, 1 … 2⁶³−1. */
+  capacity: bigint;
+}
+
+/** A filekey of another device. */
+export interface FilekeyImport extends Omit<PutRequest, "body" | "usage"> {
+  /** What `filekeyExport` gave: FILEKEY_HEAD bytes, with the Alpha in them. */
+  head: Uint8Array;
+}
+
 /** What happens to the shared secret on the device, HKDF-SHA-256 at the least. */
 export interface AgreeOptions {
   /** ≤ SALT_MAX bytes. */

@@ -35,6 +35,15 @@ const ROLES: Readonly<Record<Command, number>> = {
   [Command.Dump]: KEEPERS,
   [Command.Reset]: KEEPERS,
   [Command.ProvisionBegin]: Role.Setup,
+  [Command.FilekeyCreate]: Role.Admin,
+  [Command.FilekeyDeltas]: READERS,
+  [Command.FilekeyReserve]: Role.User,
+  [Command.FilekeyRenew]: Role.User,
+  [Command.FilekeyContainer]: Role.User,
+  [Command.FilekeyOpen]: Role.User,
+  [Command.FilekeyExport]: Role.Admin,
+  [Command.FilekeyImport]: Role.Admin,
+  [Command.FilekeyDelete]: Role.Admin,
 };
 
 /** @returns the roles that may give a command, as bits */

@@ -1,7 +1,7 @@
 /** One plain sentence and one piece of advice for each Status. What each means: firmware/defs/status.ts. */
 import { Usage } from "../../firmware/defs/record.js";
 import { Status } from "../../firmware/defs/status.js";
-import { type Command, Key } from "../../firmware/defs/wire.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
 import { rolesOf, roleText } from "./roles.js";
 
 /** Ends the sentence of every refusal that changed nothing. */
@@ -171,6 +171,34 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
     `The public key in the record is not that of its secret key. ${UNCHANGED}`,
     "Give the record the right key pair with `mbs replace`.",
   ],
+  [Status.NotAuthority]: [
+    `Another device hands out the positions of this filekey. ${UNCHANGED}`,
+    "Connect the device that it was created on; `mbs filekey list` names it.",
+  ],
+  [Status.DeltaFull]: [
+    `The newest Delta of the filekey has fewer positions left. ${UNCHANGED}`,
+    "Renew the filekey with `mbs delta renew`, or ask for less.",
+  ],
+  [Status.Conflict]: [
+    `The filekey has another newest Delta than was expected, or is on the device already. ${UNCHANGED}`,
+    "Get its Deltas with `mbs delta pull`, then ask again.",
+  ],
+  [Status.RateLimited]: [
+    `Positions were asked for too often. ${UNCHANGED}`,
+    "Wait, and claim more at once: `mbs config set` has the sizes.",
+  ],
+  [Status.FilekeysFull]: [
+    `The device hands out positions of as many filekeys as it can. ${UNCHANGED}`,
+    "Delete one that is no longer needed (`mbs filekey delete`), or use another device.",
+  ],
+  [Status.PositionsLost]: [
+    `The device no longer knows which position of this filekey was handed out last. ${UNCHANGED}`,
+    "Renew the filekey with `mbs delta renew`: its new Delta has new positions.",
+  ],
+  [Status.Deleted]: [
+    `The filekey was deleted. ${UNCHANGED}`,
+    "Create another one with `mbs filekey create`; what was encrypted under this one needs a copy of it.",
+  ],
 };
 
 const USAGE_TEXT: Readonly<Record<number, string>> = {
@@ -182,12 +210,19 @@ const USAGE_TEXT: Readonly<Record<number, string>> = {
   [Usage.Attest]: "attest",
   [Usage.Agree]: "agree",
   [Usage.Certificate]: "certificate",
+  [Usage.Filekey]: "filekey",
 };
 
 const usageText = (usage: number) => `usage ${USAGE_TEXT[usage] ?? usage}`;
 
+const OF_FILEKEYS: readonly Command[] = [Command.FilekeyOpen, Command.FilekeyExport];
+
 /** Advice that depends on what was asked. @returns undefined when the general advice is as good */
 export function adviceFor(status: Status, command: Command): string | undefined {
+  if (status === Status.NotExportable && OF_FILEKEYS.includes(command))
+    return "It was created with --device-only: the board hands out its positions (`mbs claim reserve`), and nothing else.";
+  if (status === Status.WrongUsage && command === Command.Evict)
+    return "The board hands out its positions, so it is deleted instead: mbs filekey delete";
   if (status !== Status.WrongRole) return undefined;
   return `It takes ${roleText(rolesOf(command))}: name another operator with --operator.`;
 }
@@ -202,4 +237,6 @@ export const DETAIL_TEXT: Readonly<Partial<Record<Status, (detail: number) => st
   [Status.WrongRole]: (role) => `; it is ${roleText(role) || role}`,
   [Status.WrongUsage]: (usage) => `: it has ${usageText(usage)}`,
   [Status.ForeignMessage]: (usage) => `: ${usageText(usage)}`,
+  [Status.Conflict]: (sequence) => `; its newest Delta is ${sequence}`,
+  [Status.RateLimited]: (seconds) => ` (wait ${seconds} s)`,
 };

@@ -22,6 +22,8 @@ export interface Results {
   schemaVersion: 1;
   core: { sha256: string };
   elf: { sha256: string };
+  /** Version of the engine under the virtual board; absent: it was not used. */
+  libunicorn?: string;
   seed: number;
   failed: number;
   targets: Partial<Record<TargetName, Report>>;

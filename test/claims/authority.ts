@@ -78,10 +78,14 @@ export class MockAuthority implements Authority {
     return this.key(key).deltas.map((delta) => ({ ...delta }));
   }
 
-  async reserve(key: Uint8Array, size: bigint, request: Uint8Array): Promise<Range> {
+  /** Whether a reserve for another Delta than the newest is refused, as a board does. */
+  checks = false;
+
+  async reserve(key: Uint8Array, sequence: number, size: bigint, request: Uint8Array): Promise<Range> {
     await this.#called("reserve", size);
     const found = this.key(key);
     if (found.last?.request === hex(request)) return found.last.range;
+    if (this.checks && this.newest(key).sequence !== sequence) throw fail("Conflict");
     const range = this.take(key, size);
     found.last = { request: hex(request), size, range };
     return this.twist(range);
@@ -102,7 +106,7 @@ export class MockAuthority implements Authority {
     return { ...this.add(key, id) };
   }
 
-  async forward(key: Uint8Array, size: bigint): Promise<bigint> {
+  async forward(key: Uint8Array, _sequence: number, size: bigint): Promise<bigint> {
     await this.#called("forward", size);
     return this.take(key, size).end;
   }

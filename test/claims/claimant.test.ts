@@ -107,6 +107,20 @@ describe("a claim that others overtake", () => {
     expect(changes(authority).length).toBe(5);
   });
 
+  it("asks again for the Delta that another computer made, when a board refuses the older one", async () => {
+    const { authority, key, rig } = await known();
+    authority.checks = true;
+    let added = false;
+    authority.before = (call) => {
+      if (call !== "reserve" || added) return;
+      added = true;
+      authority.add(key);
+    };
+    const { sequence, range } = await rig.claim(key, 50n, OFF);
+    expect([sequence, range.start]).toEqual([2, authority.newest(key).start]);
+    expect(await rig.sequences(key)).toEqual([1, 2]);
+  });
+
   it("renews only once when every renewal conflicts, and gives up after some rounds", async () => {
     const { authority, key, rig } = await known({}, 100n);
     authority.take(key, 99n);

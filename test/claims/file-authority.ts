@@ -20,14 +20,14 @@ export class FileAuthority implements Authority {
   deltas(key: Uint8Array): Promise<readonly Delta[]> {
     return this.#with((mock) => mock.deltas(key));
   }
-  reserve(key: Uint8Array, size: bigint, request: Uint8Array): Promise<Range> {
-    return this.#with((mock) => mock.reserve(key, size, request));
+  reserve(key: Uint8Array, sequence: number, size: bigint, request: Uint8Array): Promise<Range> {
+    return this.#with((mock) => mock.reserve(key, sequence, size, request));
   }
   renew(key: Uint8Array, expected: number, id: Uint8Array): Promise<Delta> {
     return this.#with((mock) => mock.renew(key, expected, id));
   }
-  forward(key: Uint8Array, size: bigint): Promise<bigint> {
-    return this.#with((mock) => mock.forward(key, size));
+  forward(key: Uint8Array, sequence: number, size: bigint): Promise<bigint> {
+    return this.#with((mock) => mock.forward(key, sequence, size));
   }
   container(key: Uint8Array, sequence: number): Promise<Uint8Array> {
     return this.#with((mock) => mock.container(key, sequence));

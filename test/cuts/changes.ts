@@ -138,6 +138,43 @@ export function scene(device: Device, random: Random) {
     ] as const;
     return onHandle(n, (handle) => (to) => void to.ask(Command.Replace, [[Key.Handle, handle], ...fields]));
   };
+  const i64 = (positions: bigint) => {
+    const data = Buffer.alloc(8);
+    data.writeBigInt64LE(positions);
+    return data;
+  };
+  const filekey = (label: string): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Label, label],
+      [Key.Tier, 1],
+      [Key.Policy, 1],
+      [Key.Data, i64(1000n)],
+    ] as const;
+    return (to) => void to.ask(Command.FilekeyCreate, fields);
+  };
+  const reserve = (n: number, count: bigint): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Sequence, 1],
+      [Key.Data, i64(count)],
+    ] as const;
+    return onHandle(n, (handle) => (to) => void to.ask(Command.FilekeyReserve, [[Key.Handle, handle], ...fields]));
+  };
+  const renew = (n: number): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Sequence, 1],
+    ] as const;
+    return onHandle(n, (handle) => (to) => void to.ask(Command.FilekeyRenew, [[Key.Handle, handle], ...fields]));
+  };
+  const bury = (n: number, destroy: boolean): Change => {
+    const fields = [
+      [Key.Token, bytes(16)],
+      [Key.Destroy, destroy],
+    ] as const;
+    return onHandle(n, (handle) => (to) => void to.ask(Command.FilekeyDelete, [[Key.Handle, handle], ...fields]));
+  };
   const operator = (id: string, role = Role.Admin): Change => {
     const fields = [
       [Key.Role, role],
@@ -198,6 +235,7 @@ export function scene(device: Device, random: Random) {
 
   const records = { put, evict, replace, relabel, policy, generate, attach };
   const operators = { operator, rotate, role, remove, use };
+  const filekeys = { filekey, reserve, renew, bury };
   return {
     store,
     storeOf,
@@ -205,6 +243,7 @@ export function scene(device: Device, random: Random) {
     provisionAs,
     ...records,
     ...operators,
+    ...filekeys,
     finish,
     epoch,
     reset,

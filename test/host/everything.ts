@@ -1,4 +1,5 @@
 /** Every method of the client once, over a line that somebody listens to: what went over it in both directions, and what was meant. */
+import { randomBytes } from "node:crypto";
 import { expect } from "vitest";
 import { Tier, Usage } from "../../firmware/defs/record.js";
 import { Envelope, Role } from "../../firmware/defs/session.js";
@@ -109,6 +110,11 @@ export async function everything(client: Client): Promise<void> {
   const raw = await client.generate({ ...made, usage: Usage.Raw, label: "label of a key" });
   const ssh = await client.generate({ ...made, usage: Usage.SshSig });
   const agree = await client.generate({ ...made, usage: Usage.Agree });
+  const filekey = (await client.filekeyCreate({ ...made, policy: 1, label: "label of a filekey", capacity: 1000n }))
+    .handle;
+  await client.filekeyExport(filekey);
+  const head = Buffer.concat([Buffer.alloc(8), randomBytes(48), Buffer.from("12345\0\0\0")]);
+  await client.filekeyImport({ ...made, head });
   await client.provisionFinish();
   await client.info();
   await client.list();
@@ -134,8 +140,13 @@ export async function everything(client: Client): Promise<void> {
   const salted = { salt: Buffer.from("some salt"), context: Buffer.from("some context") };
   await client.agree(agree.handle, agree.publicKey, salted);
   await client.attest(Buffer.from("a challenge for the device"), raw.handle);
+  await client.filekey(filekey);
+  await client.filekeyReserve(filekey, 1, 10n);
+  await client.filekeyOpen(filekey, await client.filekeyContainer(filekey, 1));
+  await client.filekeyRenew(filekey, 1);
   await client.endSession();
   client.as(ADMIN);
+  await client.filekeyDelete(filekey);
   await client.evict(handle, true);
   await client.reset();
   await client.close();

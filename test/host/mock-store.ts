@@ -17,6 +17,7 @@ import { type Message, message, type Value } from "../../host/client/message.js"
 import type { Operator } from "../../host/client/session.js";
 import { decodeParts, encodeParts } from "../../host/record.js";
 import type { Awaiting } from "./mock-device.js";
+import { MockFilekeys } from "./mock-filekeys.js";
 import { type Asking, MockSession, type Refusal } from "./mock-session.js";
 import { agree, generate, identity, publicParts, sign, statement } from "./mock-use.js";
 
@@ -42,6 +43,7 @@ export class MockStore {
   instance = Buffer.alloc(16);
   manifest: Uint8Array = Buffer.alloc(16);
   classes: Message[] = [];
+  readonly #filekeys = new MockFilekeys();
   residue: Uint8Array[] = [];
   epoch = 1;
   sequence = 0;
@@ -93,6 +95,8 @@ export class MockStore {
     if (command === Command.Dump) return message([[Key.Data, Buffer.alloc(request.get(Key.Length) as number, 0xa5)]]);
     if (command === Command.Epoch) return this.#setEpoch(request.get(Key.Epoch) as number);
     if (command === Command.Reset) return this.#reset();
+    const filekeys = this.#filekeys.answer(command, request);
+    if (filekeys !== undefined) return filekeys;
     return this.#onRecord(command, request, asking);
   }
 
@@ -198,6 +202,7 @@ export class MockStore {
       [Key.Accepted, 0],
       [Key.EpochSet, false],
       [Key.Corrupt, 0],
+      [Key.ReservesLeft, 2_400_000],
     ]);
     return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store)]);
   }

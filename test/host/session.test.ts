@@ -354,7 +354,7 @@ describe("What a listener sees", () => {
     const overheard = new Overheard(new MockWire(time, device), { clock: time, operator: async () => SETUP });
     await everything(overheard.client);
     expectSealed(overheard);
-    expect(store.session.opened.map(encodeMessage)).toEqual(overheard.requests);
+    expect(store.session.opened.map((map) => Uint8Array.from(encodeMessage(map)))).toEqual(overheard.requests);
   });
 
   it("is found by this test when it is more than that", async () => {

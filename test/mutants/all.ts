@@ -1,4 +1,5 @@
 /** All planted bugs. */
+import { claims } from "./claims.js";
 import { custody } from "./custody.js";
 import { journal } from "./journal.js";
 import type { Mutant } from "./mutant.js";
@@ -6,4 +7,4 @@ import { operators } from "./operators.js";
 import { slots } from "./slots.js";
 import { space } from "./space.js";
 
-export const mutants: readonly Mutant[] = [...journal, ...slots, ...space, ...custody, ...operators];
+export const mutants: readonly Mutant[] = [...journal, ...slots, ...space, ...custody, ...operators, ...claims];

@@ -3,8 +3,14 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 
 /** Files and folders, the quick ones first. */
-const QUICK = ["test/store", "test/session", "test/damage"];
-const SLOW = ["test/cuts", "test/torture"];
+const QUICK = [
+  "test/store",
+  "test/session",
+  "test/damage",
+  "test/claims/device/filekeys.test.ts",
+  "test/claims/device/harm.test.ts",
+];
+const SLOW = ["test/cuts", "test/torture", "test/claims/device/cuts.test.ts"];
 /** These run the ELF, which holds a core of its own. */
 const OTHERS = ["test/torture/virtual.test.ts"];
 

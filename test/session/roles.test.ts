@@ -5,6 +5,7 @@ import { Role } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
 import { encodeParts } from "../../host/record.js";
+import * as claims from "../claims/device/help.js";
 import * as help from "../store/help.js";
 import { map, raw, uint } from "../store/raw.js";
 import { type Bench, deviceTargets } from "../targets.js";
@@ -40,6 +41,15 @@ const COMMANDS = `
   OperatorAdd        -     -     x     x    Ok
   OperatorList       -     -     x     x    Ok
   Dump               -     -     x     x    Ok
+  FilekeyCreate      -     -     x     -    Ok
+  FilekeyImport      -     -     x     -    Ok
+  FilekeyExport      -     -     x     -    Ok
+  FilekeyDelete      -     -     x     -    Ok
+  FilekeyDeltas      x     x     x     -    Ok
+  FilekeyReserve     -     x     -     -    Ok
+  FilekeyRenew       -     x     -     -    Ok
+  FilekeyContainer   -     x     -     -    Ok
+  FilekeyOpen        -     x     -     -    Ok
   ProvisionBegin     -     -     -     x    AlreadyProvisioned
   Reset              -     -     x     x    Ok
 `;
@@ -69,6 +79,10 @@ interface Subjects {
   /** An exportable Ed25519 key, and an X25519 key. */
   signs: Uint8Array;
   agrees: Uint8Array;
+  /** A filekey, one of its sealed Deltas, and the head of another one as its device exported it. */
+  filekey: Uint8Array;
+  sealed: Uint8Array;
+  head: Uint8Array;
 }
 
 const secretKey = (kind: PartKind, algorithm: number): Uint8Array =>
@@ -76,10 +90,18 @@ const secretKey = (kind: PartKind, algorithm: number): Uint8Array =>
 const signing = () => secretKey(PartKind.Signing, ALG_ED25519);
 const agreeing = () => secretKey(PartKind.Agreement, ALG_X25519);
 
+function filekeys(target: Bench): Omit<Subjects, "signs" | "agrees"> {
+  const filekey = handle(claims.create(target));
+  const sealed = claims.data(claims.container(target, filekey, 1));
+  const head = Buffer.concat([Buffer.alloc(8), randomBytes(48), claims.size(9n)]);
+  return { filekey, sealed, head };
+}
+
 function subjects(target: Bench): Subjects {
   return {
     signs: handle(put(target, { usage: Usage.Raw, policy: POLICY_EXPORTABLE, body: signing() })),
     agrees: handle(put(target, { usage: Usage.Agree, body: agreeing() })),
+    ...filekeys(target),
   };
 }
 
@@ -119,12 +141,21 @@ const REQUESTS: Record<string, (target: Bench, made: Subjects) => Message> = {
       [Key.Region, 0],
       [Key.Offset, 0],
     ]),
+  FilekeyCreate: (target) => claims.create(target),
+  FilekeyImport: (target, { head }) => claims.importHead(target, head),
+  FilekeyExport: (target, { filekey }) => claims.exportHead(target, filekey),
+  FilekeyDelete: (target, { filekey }) => claims.remove(target, filekey),
+  FilekeyDeltas: (target, { filekey }) => claims.list(target, filekey),
+  FilekeyReserve: (target, { filekey }) => claims.reserve(target, filekey, 1n),
+  FilekeyRenew: (target, { filekey }) => claims.renew(target, filekey, 1),
+  FilekeyContainer: (target, { filekey }) => claims.container(target, filekey, 1),
+  FilekeyOpen: (target, { filekey, sealed }) => claims.open(target, filekey, sealed),
   ProvisionBegin: (target) => help.begin(target, help.SMALL),
   Reset: (target) => target.ask(Command.Reset),
 };
 
 const USES_OPERATOR: Command[] = [Command.OperatorRotate, Command.OperatorRole, Command.OperatorRemove];
-const CLASSES = [{ units: 2, blocks: 2 }];
+const CLASSES = [{ units: 4, blocks: 2 }];
 
 function provisionAgain(target: Bench): void {
   help.begin(target, CLASSES);
@@ -160,7 +191,9 @@ describe.each(deviceTargets)("roles on $name", (kind) => {
       if (may[i] === "x") expect(ask(), Role[role]).toBe(status);
       else expect(unchanged(target, ask), Role[role]).toBe(`WrongRole ${role}`);
       if (may[i] === "x" && command === Command.Reset) provisionAgain(everything());
-      for (const subject of [made.signs, made.agrees]) help.evict(everything(), subject);
+      everything();
+      claims.remove(target, made.filekey);
+      for (const entry of help.list(target)) help.evict(target, entry.get(Key.Handle) as Uint8Array);
     }
   });
 
@@ -202,6 +235,7 @@ describe.each(deviceTargets)("policies and roles on $name", (kind) => {
       return { name, policy: Number(name[0]), cells: new Map(["Get", "Sign", "Agree"].map((c, i) => [c, cells[i]!])) };
     });
 
+  const none = { filekey: randomBytes(16), sealed: randomBytes(1), head: randomBytes(1) };
   it.each(table)("policy $name", ({ policy, cells }) => {
     for (const [command, cell] of cells) {
       const [status, touches] = cell.split(" ");
@@ -209,7 +243,7 @@ describe.each(deviceTargets)("policies and roles on $name", (kind) => {
       const content = command === "Agree" ? agreeing() : signing();
       talk.plant();
       const made = handle(put(target, { usage, policy, body: content }));
-      const ask = () => says(REQUESTS[command]!(target, { signs: made, agrees: made }));
+      const ask = () => says(REQUESTS[command]!(target, { ...none, signs: made, agrees: made }));
       for (const role of ROLES) {
         talk.plant(role);
         const before = talk.touchesAsked;

@@ -8,6 +8,7 @@ import { Command, Key } from "../../firmware/defs/wire.js";
 import { decodeFrame, type Frame } from "../../host/client/frame.js";
 import { decodeMessage } from "../../host/client/message.js";
 import { encodeParts } from "../../host/record.js";
+import * as claims from "../claims/device/help.js";
 import type { Device } from "../device/device.js";
 import { Session } from "../device/session.js";
 import { framesIn } from "../link/wire.js";
@@ -93,7 +94,7 @@ function life(target: Bench): Uint8Array[] {
   };
   as({ id: "", key: CODE });
   help.info(target);
-  ok(help.begin(target, help.SMALL, Buffer.from(help.randomBytes(16))));
+  ok(help.begin(target, [{ units: 32, blocks: 2 }], Buffer.from(help.randomBytes(16))));
   ok(help.addOperator(target, ADMIN.id, Role.Admin, ADMIN.key));
   as(ADMIN);
   ok(target.ask(Command.ProvisionFinish));
@@ -112,6 +113,10 @@ function life(target: Bench): Uint8Array[] {
   ok(help.replace(target, made, help.body(900, { secret: true })));
   ok(help.relabel(target, made, "another label, as long as it may be"));
   ok(help.setPolicy(target, agrees, 4));
+  const filekey = help.handle(ok(claims.create(target, { label: "for files" })));
+  const head = claims.data(ok(claims.exportHead(target, filekey)));
+  const foreign = Buffer.concat([Buffer.alloc(8), help.randomBytes(48), claims.size(12_345_678n)]);
+  ok(claims.importHead(target, foreign));
   ok(target.ask(Command.Epoch, [[Key.Epoch, 0x7fedcba9]]));
   ok(target.ask(Command.Accept));
   ok(help.rotateOperator(target, AUDITOR.id, STRANGER.key));
@@ -141,12 +146,30 @@ function life(target: Bench): Uint8Array[] {
       [Key.Challenge, help.randomBytes(32)],
     ]),
   );
+  const sealed = claims.data(ok(claims.container(target, filekey, 1)));
+  const delta = ok(claims.open(target, filekey, sealed)).get(Key.Secret) as Uint8Array;
+  ok(claims.reserve(target, filekey, 77n));
+  ok(claims.renew(target, filekey, 1));
+  ok(claims.list(target, filekey));
   ok(target.ask(Command.Close));
   as(ADMIN);
+  ok(claims.remove(target, filekey, true));
   ok(help.evict(target, made, true));
   ok(help.removeOperator(target, AUDITOR.id));
   ok(target.ask(Command.Reset));
-  return [content, secret, CODE, ADMIN.key, USER.key, AUDITOR.key, STRANGER.key, Buffer.from(label)];
+  return [
+    content,
+    secret,
+    head.subarray(24, 56),
+    foreign.subarray(24, 56),
+    delta,
+    CODE,
+    ADMIN.key,
+    USER.key,
+    AUDITOR.key,
+    STRANGER.key,
+    Buffer.from(label),
+  ];
 }
 
 /** Windows of a plaintext that stand in a haystack and in no message that may be read. */

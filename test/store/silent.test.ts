@@ -4,8 +4,10 @@ import type { Nor } from "../../board/virtual/nor.js";
 import { BODY_OFF_LIVE, BODY_OFF_SETTLED, JOURNAL_PLACE, JOURNAL_PLACES } from "../../firmware/defs/journal.js";
 import { CUSTODY_OFFSET, CUSTODY_SIZE, JOURNAL_OFFSET, OPERATORS_OFFSET } from "../../firmware/defs/medium.js";
 import { OPERATOR_PLACE, OPERATOR_PLACES } from "../../firmware/defs/operator.js";
+import { POINTER_PLACE } from "../../firmware/defs/pointers.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
+import * as claims from "../claims/device/help.js";
 import { type Bench, engineTargets } from "../targets.js";
 import * as help from "./help.js";
 
@@ -113,6 +115,28 @@ describe.each(engineTargets)("a unit that keeps something else on $name", (kind)
       },
     );
     expect(units).toBe(OPERATOR_PLACE / 4);
+  });
+
+  it("in a pointer of a filekey: the positions that are answered are those that another place keeps", () => {
+    const { create, range, reserve, seen } = claims;
+    let filekey: Uint8Array = new Uint8Array(0);
+    const units = each(
+      (target) => target.device.data,
+      () => true,
+      () => {
+        const target = ready(kind, SMALL);
+        filekey = handle(create(target));
+        return target;
+      },
+      (target) => range(reserve(target, filekey, 5n)),
+      (target, answer, where) => {
+        expect(answer, where).toBe("0…4");
+        target.boot();
+        expect(seen(target, filekey).pointer, where).toBe(4n);
+        expect(range(reserve(target, filekey, 1n)), where).toBe("5…5");
+      },
+    );
+    expect(units).toBe(POINTER_PLACE / 4);
   });
 
   it("in custody: provisioning is MediumFailed, and nothing is kept under a root of which one copy is wrong", () => {

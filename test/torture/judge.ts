@@ -13,12 +13,14 @@ import {
 } from "../../firmware/defs/journal.js";
 import { OPERATORS_OFFSET, SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
 import { OPERATOR_PLACE, OPERATOR_PLACES } from "../../firmware/defs/operator.js";
-import { CLASSES_MAX, HANDLE_SIZE } from "../../firmware/defs/record.js";
+import { CLASSES_MAX, HANDLE_SIZE, Origin, Usage } from "../../firmware/defs/record.js";
 import {
   HEADER_MAGIC,
   HEADER_OFF_HANDLE,
   HEADER_OFF_LABEL_LENGTH,
   HEADER_OFF_LENGTH,
+  HEADER_OFF_ORIGIN,
+  HEADER_OFF_USAGE,
   HEADER_SIZE,
 } from "../../firmware/defs/slot.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
@@ -33,6 +35,8 @@ export interface View {
   body: string;
   /** Every live record: its bytes on the medium, and the slot that holds it. */
   records: Map<string, number>;
+  /** Of every filekey, by handle: which position was handed out last, "lost" when that is not known. */
+  pointers: Map<string, string>;
   /** A change may raise these before it takes effect. */
   epoch: number;
   refusals: number;
@@ -80,6 +84,7 @@ export function view(device: Device, talk: Talk): View {
     instance: Buffer.from(hello.get(Key.Instance) as Uint8Array).toString("hex"),
     body: "",
     records: new Map(),
+    pointers: new Map(),
     epoch: 0,
     refusals: hello.get(Key.Refusals) as number,
   };
@@ -107,6 +112,7 @@ export function view(device: Device, talk: Talk): View {
   for (const units of new Set(blocks.values()))
     if (![...blocks].some(([block, its]) => its === units && !liveBlocks.has(block)))
       throw new Error("a class has no block without live slots left");
+  if (seen.state !== State.Degraded) seen.pointers = pointersOf(talk, seen);
   const operators: string[] = [];
   for (let place = 0; place < OPERATOR_PLACES; place++) {
     if (!bit(current.subarray(BODY_OFF_OPERATORS), place)) continue;
@@ -119,6 +125,31 @@ export function view(device: Device, talk: Talk): View {
   return seen;
 }
 
+function pointersOf(talk: Talk, { records }: View): View["pointers"] {
+  const found: View["pointers"] = new Map();
+  for (const bytes of records.keys()) {
+    const header = Buffer.from(bytes.slice(0, HEADER_SIZE), "latin1");
+    if (header[HEADER_OFF_USAGE] !== Usage.Filekey || header[HEADER_OFF_ORIGIN] !== Origin.Generated) continue;
+    const handle = header.subarray(HEADER_OFF_HANDLE, HEADER_OFF_HANDLE + HANDLE_SIZE);
+    const pointer = talk.ask(Command.FilekeyDeltas, [[Key.Handle, handle]]).get(Key.Pointer) as Uint8Array | undefined;
+    found.set(handle.toString("hex"), pointer === undefined ? LOST : Buffer.from(pointer).toString("hex"));
+  }
+  return found;
+}
+const LOST = "lost";
+
+/** Whether every filekey has the pointer of before or of after; one that is made or deleted may have none. A pointer that was cut may read
+ *  otherwise at the next boot, until positions are handed out again. */
+function pointersFit(seen: View, before: View, after: View): boolean {
+  return [...seen.pointers].every(([handle, pointer]) => {
+    const [old, next] = [before.pointers.get(handle), after.pointers.get(handle)];
+    return pointer === old || pointer === next || (pointer === LOST && (old === undefined || next === undefined));
+  });
+}
+
+const isMoved = (seen: View, before: View): boolean =>
+  [...seen.pointers].some(([handle, pointer]) => pointer !== before.pointers.get(handle));
+
 const sameRecords = (a: View, b: View): boolean =>
   a.records.size === b.records.size && [...a.records.keys()].every((bytes) => b.records.has(bytes));
 
@@ -128,7 +159,10 @@ function isSame(a: View, b: View): boolean {
 
 /** Which of two views this one is. @throws when it is neither */
 export function sideOf(seen: View, before: View, after: View): "before" | "after" {
-  const side = isSame(seen, before) ? "before" : isSame(seen, after) ? "after" : undefined;
+  let side: "before" | "after" | undefined;
+  if (isSame(seen, before)) side = isSame(seen, after) && isMoved(seen, before) ? "after" : "before";
+  else if (isSame(seen, after)) side = "after";
+  if (!pointersFit(seen, before, after)) side = undefined;
   if (side === undefined)
     throw new Error(`neither before nor after: ${tell(seen)}\n-- before ${tell(before)}\n-- after ${tell(after)}`);
   for (const key of ["epoch", "refusals"] as const)
@@ -153,10 +187,11 @@ export function openMoved(talk: Talk, seen: View, before: View): void {
   }
 }
 
-function tell({ state, instance, body, records, epoch, refusals }: View): string {
+function tell({ state, instance, body, records, pointers, epoch, refusals }: View): string {
   const slots = [...records].map(([bytes, slot]) => {
     const header = Buffer.from(bytes.slice(0, HEADER_SIZE), "latin1");
     return `${header.toString("hex", HEADER_OFF_HANDLE, HEADER_OFF_HANDLE + 4)}… version ${header.readUInt32LE(4)} in slot ${slot}`;
   });
-  return `${State[state]} ${instance}, body ${body}, epoch ${epoch}, refusals ${refusals}\n  ${slots.join("\n  ")}`;
+  const positions = [...pointers].map(([handle, pointer]) => `pointer of ${handle.slice(0, 8)}… ${pointer}`);
+  return `${State[state]} ${instance}, body ${body}, epoch ${epoch}, refusals ${refusals}\n  ${[...slots, ...positions].join("\n  ")}`;
 }

@@ -1,6 +1,8 @@
 /** Names for crash points: which kind of flash operation a step is. For tables. SPEC.md §2, §5. */
 import { BODY_OFF_SETTLED, INTENT_SIZE, JOURNAL_PLACE } from "../../firmware/defs/journal.js";
 import {
+  CLAIMS_OFFSET,
+  CLAIMS_SIZE,
   CUSTODY_SIZE,
   JOURNAL_OFFSET,
   JOURNAL_SIZE,
@@ -21,6 +23,7 @@ export function pointOf({ medium, offset, bytes }: Step): string {
   if (within(offset, OPERATORS_OFFSET, OPERATORS_SIZE)) return `${does} of an operator place`;
   if (within(offset, REFUSALS_OFFSET, REFUSALS_SIZE)) return `${does} of a refusal place`;
   if (within(offset, RESET_OFFSET, RESET_SIZE)) return `${does} of a reset place`;
+  if (within(offset, CLAIMS_OFFSET, CLAIMS_SIZE)) return `${does} of a pointer`;
   if (!within(offset, JOURNAL_OFFSET, JOURNAL_SIZE)) return `${does} of another area`;
   if (bytes === undefined) return "erase of a journal place";
   const at = (offset - JOURNAL_OFFSET) % JOURNAL_PLACE;

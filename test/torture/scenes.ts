@@ -26,6 +26,7 @@ const WORN = 300; // more than WEAR_SPREAD apart, firmware/store/space.ts
 export function scenesOf(device: Device, random: Random): Scene[] {
   const made = scene(device, random);
   const { store, storeOf, put, evict, replace, relabel, policy, generate, attach, first, cutAt } = made;
+  const { filekey, reserve, renew, bury } = made;
   const { operator, rotate, role, remove, use, finish, epoch, reset, accept, refused, provision, provisionAs } = made;
 
   const admin = [operator("admin"), use("admin")];
@@ -33,6 +34,7 @@ export function scenesOf(device: Device, random: Random): Scene[] {
   const records = [put(20, "a"), put(30, "b"), put(40, "c")];
   const lived = [...records, evict(0), put(60, "d"), evict(1)];
   const reclaiming = put(70, "e");
+  const roomy = provisionAs({ units: 86, blocks: 4 });
   const twoClasses = provisionAs({ units: 86, blocks: 3 }, { units: 16, blocks: 2 });
 
   /** A state after something happened to the media of another one, and after the boot that follows. */
@@ -70,6 +72,8 @@ export function scenesOf(device: Device, random: Random): Scene[] {
     "two classes": () => storeOf(twoClasses, put(20, "a", 0), put(30, "b", 1), put(200, "c", 1), evict(1)),
     "a worn spare": () => after(store(...lived), () => wear((block) => (block === 0 ? 0 : WORN))),
     "one custody copy": () => after(store(put(20)), () => changeData(device, CUSTODY_PLACE + 30, flip)),
+    filekeys: () =>
+      storeOf(roomy, put(20), filekey("files"), reserve(1, 5n), filekey("more"), reserve(2, 7n), reserve(1, 3n)),
     degraded: () => after(store(...records, ...admin), damagedHeader),
     "a lost record": () => after(store(put(20, "a"), ...admin, put(30, "lost")), () => loseNewest(device)),
     "a lost evict": () => after(store(...records, ...admin, evict(0)), () => loseNewest(device)),
@@ -159,6 +163,15 @@ export function scenesOf(device: Device, random: Random): Scene[] {
     "one custody copy": [
       ["put, which mends it", put(60)],
       ["evict", evict(0)],
+      ["reset", reset],
+    ],
+    filekeys: [
+      ["create", filekey("another")],
+      ["reserve", reserve(1, 10n)],
+      ["renew", renew(1)],
+      ["delete", bury(1, false)],
+      ["delete that destroys", bury(2, true)],
+      ["put", put(60)],
       ["reset", reset],
     ],
     degraded: [

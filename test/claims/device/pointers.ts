@@ -19,7 +19,7 @@ interface Exports {
   append(key: number, handle: number, latest: bigint, start: bigint, request: number): Status;
   find(key: number, handle: number): number;
   reset(): void;
-  written(): number;
+  count(key: number): number;
   setGeometry(classes: number, count: number): number;
 }
 
@@ -101,7 +101,7 @@ export class Pointers implements Powered {
   }
 
   get written(): number {
-    return this.#core!.written();
+    return this.#core!.count(this.#arguments(0)[0]);
   }
 
   #arguments(key: number): [number, number, number] {

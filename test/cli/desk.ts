@@ -1,0 +1,146 @@
+/** A person with a configuration directory and a provisioned board: the command line in this process, the core behind a port. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { afterAll, beforeAll, expect } from "vitest";
+import { FACTS_OFF_SETUP } from "../../firmware/defs/boundary.js";
+import type { Io } from "../../host/cli/io.js";
+import { main } from "../../host/cli/program.js";
+import { writeSetting } from "../../host/config.js";
+import type { Device } from "../device/device.js";
+import { DevicePort } from "../device/port.js";
+import { V8Device } from "../device/v8.js";
+
+export interface Terminal {
+  /** Lines that are typed, one at each question. */
+  typed?: string[];
+  /** What stands on stdin. */
+  input?: string;
+  env?: Record<string, string>;
+  /** Presses Ctrl-C when a touch is asked for. */
+  interrupted?: boolean;
+}
+
+const SETUP_CODE = Buffer.alloc(32, 0x5e);
+const MANIFEST = `[instance]
+name = "board"
+[[operator]]
+id = "ops"
+role = "admin"
+[[operator]]
+id = "deploy"
+role = "user"
+`;
+
+/** The core in V8, whatever targets were chosen: what is tested with it is the host. */
+export const inV8 = (seed: number) => (setupCode: Uint8Array) => {
+  const device = new V8Device(seed);
+  device.board.facts.set(setupCode, FACTS_OFF_SETUP);
+  device.boot();
+  return device;
+};
+
+/** A board on a port, and the keys of its operators in configuration directories. */
+export class BoardDesk {
+  readonly port: DevicePort;
+
+  /** @param directory where files are, and configuration directories
+   *  @param make a blank device with the setup code */
+  constructor(
+    readonly directory: string,
+    readonly name: string,
+    make: (setupCode: Uint8Array) => Device,
+  ) {
+    const device = make(SETUP_CODE);
+    this.port = new DevicePort(device);
+    beforeAll(async () => {
+      mkdirSync(this.config(), { recursive: true });
+      await writeSetting(this.config(), "keys", "file");
+      writeFileSync(this.path(`${name}.toml`), MANIFEST);
+      await this.port.plug();
+      await this.ok(["provision", this.path(`${name}.toml`)]);
+    });
+    afterAll(async () => {
+      await this.port.unplug();
+      device.close();
+    });
+  }
+
+  path = (name: string) => join(this.directory, name);
+  config = (name = this.name) => this.path(`config-${name}`);
+
+  /** Gives another configuration directory the keys of operators of this board. @returns the environment that names it and the board */
+  async share(name: string, ...operators: string[]): Promise<Record<string, string>> {
+    const env = { MBS_CONFIG_DIR: this.config(name), MBS_PORT: this.port.port };
+    await writeSetting(this.config(name), "keys", "file");
+    for (const id of operators) {
+      const key = this.path(`${this.name}-${id}.key`);
+      expect((await this.mbs(["operator", "export", id, "-o", key, "--force"])).exitCode).toBe(0);
+      await this.ok(["operator", "import", id, key], { env });
+    }
+    return env;
+  }
+
+  /** Runs one command. */
+  mbs = async (argv: readonly string[], { typed = [], input, env = {}, interrupted = false }: Terminal = {}) => {
+    const isTty = input === undefined && typed.length > 0;
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    if (isTty) for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true });
+    else stdin.end(input ?? "");
+    const lines = [...typed];
+    let interrupt = () => {};
+    const shown: Buffer[] = [];
+    stderr.on("data", (bytes: Buffer) => {
+      shown.push(bytes);
+      if (interrupted && bytes.toString().includes("Touch S1")) setTimeout(() => interrupt(), 100);
+      if (/[:\]] $/.test(bytes.toString()) && lines.length > 0) stdin.write(`${lines.shift()}\n`);
+    });
+    const io: Io = {
+      env: {
+        MBS_PORT: this.port.port,
+        MBS_CONFIG_DIR: this.config(),
+        MBS_CONFIG_PASSWORD: "correct horse",
+        MBS_SETUP_CODE: SETUP_CODE.toString("hex"),
+        HOME: this.directory,
+        PATH: process.env.PATH,
+        ...env,
+      },
+      stdin,
+      stdout,
+      stderr,
+      onInterrupt: (run) => {
+        interrupt = run;
+        return () => {};
+      },
+      exit: () => {},
+    };
+    const exitCode = await main(argv, io);
+    return { exitCode, out: String(stdout.read() ?? ""), err: Buffer.concat(shown).toString() };
+  };
+
+  /** Runs one command that has to succeed. @returns stdout */
+  ok = async (argv: readonly string[], terminal?: Terminal): Promise<string> => {
+    const { exitCode, out, err } = await this.mbs(argv, terminal);
+    expect([exitCode, err.replace(/^(Touch S1|The device does not answer).*\n/gm, "")], argv.join(" ")).toEqual([
+      0,
+      "",
+    ]);
+    return out;
+  };
+
+  json = async (argv: readonly string[], terminal?: Terminal) =>
+    JSON.parse(await this.ok([...argv, "--json"], terminal));
+
+  /** Runs one command that has to fail, and say what to do. @returns the error */
+  fails = async (
+    argv: readonly string[],
+    terminal?: Terminal,
+  ): Promise<{ exitCode: number; code: string; message: string; hint: string; status: number | null }> => {
+    const { exitCode, err } = await this.mbs([...argv, "--json"], terminal);
+    const line = err.trim().split("\n").at(-1)!;
+    expect([exitCode > 0, line.startsWith("{")], `${argv.join(" ")}: ${err}`).toEqual([true, true]);
+    const error = JSON.parse(line);
+    expect(error.hint, `advice of: ${error.message}`).not.toBe("");
+    return { exitCode, ...error };
+  };
+}
