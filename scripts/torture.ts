@@ -2,16 +2,25 @@
  *  can be torn; the boots that repair something are cut as well. On the core in V8, and on the virtual board with the ELF that would be
  *  flashed. Prints what was tried and what came of it, and writes bench/results/torture.json. Method: bench/README.md. */
 import { createHash, randomInt } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
+import { dirname } from "node:path";
 import { Command, InvalidArgumentError } from "commander";
 import { engineVersion } from "../board/virtual/unicorn.js";
-import type { DamageCounts } from "../test/damage/bits.js";
 import { runDamage } from "../test/damage/pool.js";
 import { run, sum, type TargetName } from "../test/torture/pool.js";
 import type { TortureOptions } from "../test/torture/sweep.js";
 import { Progress } from "./torture/progress.js";
-import { damageTable, grouped, outcomes, type Report, type Results, scenes, total } from "./torture/report.js";
+import {
+  damageTable,
+  grouped,
+  outcomes,
+  type Report,
+  type Results,
+  scenes,
+  type Tried,
+  total,
+} from "./torture/report.js";
 
 interface Options {
   target: TargetName | "damage" | "all";
@@ -36,6 +45,8 @@ const DEPTH: Record<"full" | "quick", Record<TargetName, Omit<TortureOptions, "s
   },
 };
 
+const RESULTS = "bench/results/torture.json";
+
 /** Into how many parts a scene is cut in a full run. */
 const PARTS = 6;
 
@@ -57,7 +68,7 @@ const program = new Command("torture")
     "--continue <FILE>",
     "keep what is done in FILE, and go on from what an interrupted run with the same seed kept there",
   )
-  .option("-o, --output <FILE>", "where the results go; default bench/results/torture.json after a full run");
+  .option("-o, --output <FILE>", `where the results go; default: after a whole run of a target its part of ${RESULTS}`);
 
 let told = Date.now();
 /** One line a second on a terminal, one a minute elsewhere. */
@@ -94,41 +105,48 @@ async function main(): Promise<void> {
     reports[target] = report;
     tell(target, report, say);
   }
-  let damaged: DamageCounts | undefined;
+  const results: Results = { schemaVersion: 2, targets: reports };
   if (damages && !stop.signal.aborted) {
-    damaged = await runDamage(
+    const counts = await runDamage(
       options.seed,
       options.jobs,
       (share) => progress(`damage: ${Math.round(100 * share)} %`),
       stop.signal,
     );
-    for (const violation of damaged.violations) say(`FAILED ${violation}`);
-    failed += damaged.violated;
-    say(`\n${damageTable(damaged)}\n`);
+    for (const violation of counts.violations) say(`FAILED ${violation}`);
+    failed += counts.violated;
+    const { cases, deep, outcomes } = counts;
+    results.damage = { ...tried(undefined, options), cases, deep, outcomes };
+    say(`\n${damageTable(results.damage)}\n`);
   }
-  const result: Results = {
-    schemaVersion: 1,
-    core: { sha256: sha256("build/core.wasm") },
-    elf: { sha256: sha256("build/ek-ra6m5.elf") },
-    ...(targets.includes("virtual") && { libunicorn: engineVersion() }),
-    seed: options.seed,
-    failed,
-    targets: reports,
-    ...(damaged && { damage: { cases: damaged.cases, deep: damaged.deep, outcomes: damaged.outcomes } }),
-  };
-  const whole = !options.quick && options.scene === undefined && options.target === "all" && !stop.signal.aborted;
-  const output = options.output ?? (whole && failed === 0 ? "bench/results/torture.json" : undefined);
+  const isWhole = !options.quick && options.scene === undefined && !stop.signal.aborted;
+  const output = options.output ?? (isWhole && failed === 0 ? RESULTS : undefined);
   if (output !== undefined) {
-    mkdirSync("bench/results", { recursive: true });
-    writeFileSync(output, `${JSON.stringify(result, null, 2)}\n`);
+    mkdirSync(dirname(output), { recursive: true });
+    const kept = options.output === undefined ? renewed(results) : results;
+    writeFileSync(output, `${JSON.stringify(kept, null, 2)}\n`);
     say(output);
   }
-  if (options.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ ...results, failed })}\n`);
   if (stop.signal.aborted)
     say(
       `interrupted: the counts are those of what was finished${kept ? `; go on with --seed ${options.seed} --continue ${kept.path}` : ""}`,
     );
   process.exitCode = stop.signal.aborted ? 130 : failed > 0 ? 1 : 0;
+}
+
+/** What is tried here. */
+function tried(target: TargetName | undefined, { seed }: Options): Tried {
+  const core = { core: sha256("build/core.wasm"), seed };
+  if (target !== "virtual") return core;
+  return { ...core, elf: sha256("build/ek-ra6m5.elf"), libunicorn: engineVersion() };
+}
+
+/** The results that are kept, with what was run now in the place of what they had of it. */
+function renewed({ targets, ...rest }: Results): Results {
+  const kept = existsSync(RESULTS) ? (JSON.parse(readFileSync(RESULTS, "utf8")) as Results) : undefined;
+  if (kept?.schemaVersion !== 2) return { targets, ...rest };
+  return { ...kept, ...rest, targets: { ...kept.targets, ...targets } };
 }
 
 /** The file of --continue. */
@@ -176,6 +194,7 @@ async function onTarget(
   if (counts.length === 0 && failures.length === 0) say(`no scene's name contains ${options.scene}`);
   const all = counts.length === 0 ? undefined : counts.reduce(sum);
   const report: Report = {
+    ...tried(target, options),
     cases: all?.cases ?? 0,
     torn: all?.torn ?? 0,
     nested: all?.nested ?? 0,

@@ -1,6 +1,6 @@
 /** A board as the authority of the filekeys that were created on it: firmware/command/filekeys.ts through a client. An imported filekey
- *  opens Deltas here and gives nothing else, not even its id. */
-import { Origin, Usage } from "../../firmware/defs/record.js";
+ *  opens Deltas here and gives nothing else. */
+import { Usage } from "../../firmware/defs/record.js";
 import { Status } from "../../firmware/defs/status.js";
 import type { Entry, FilekeyInfo } from "../client/answers.js";
 import type { Client } from "../client/client.js";
@@ -13,7 +13,7 @@ export interface BoardFilekey {
   readonly entry: Entry;
   /** Authority: its positions are handed out here. Imported: only opens Deltas. */
   readonly state: "authority" | "imported" | "deleted" | "damaged";
-  /** Of an authority; of an imported one, if the board tells its id, without Deltas. */
+  /** Of an imported one without pointer and Deltas. */
   readonly info: FilekeyInfo | undefined;
 }
 
@@ -49,7 +49,6 @@ async function look(client: Client, entry: Entry): Promise<BoardFilekey> {
 
 /** What a record is that gives no Deltas. */
 const STATES = new Map<Status, BoardFilekey["state"]>([
-  [Status.NotAuthority, "imported"],
   [Status.Deleted, "deleted"],
   [Status.Corrupt, "damaged"],
   [Status.Unreadable, "damaged"],
@@ -97,22 +96,14 @@ export class BoardAuthority implements Authority {
     return answered(this.#client.filekeyContainer(await this.#handle(key), sequence));
   }
 
-  /** Also with a filekey that was imported into this board: each one is tried. */
+  /** Also with a filekey that was imported into this board. */
   async open(key: Uint8Array, container: Uint8Array): Promise<Uint8Array> {
-    const own = await this.#handle(key).catch((error) => {
-      if (error instanceof AuthorityError && error.failure === "NoSuchFilekey") return undefined;
-      throw error;
-    });
-    if (own !== undefined) return answered(this.#client.filekeyOpen(own, container));
-    const imported = await answered(this.#client.find({ usage: Usage.Filekey, origin: Origin.Imported }));
-    for (const { handle } of imported) {
-      try {
-        return await this.#client.filekeyOpen(handle, container);
-      } catch (error) {
-        if (!(error instanceof DeviceError && OTHERS.includes(error.status))) throw failureOf(error);
-      }
-    }
-    throw imported.length === 0 ? this.#none(key) : failureOf(new DeviceError(Status.NotGenuine));
+    const known = this.#own.get(nameOf(key));
+    if (known !== undefined) return answered(this.#client.filekeyOpen(known, container));
+    const all = await answered(filekeysOn(this.#client));
+    const found = all.find(({ info }) => info !== undefined && Buffer.compare(info.id, key) === 0);
+    if (found === undefined) throw this.#none(key);
+    return answered(this.#client.filekeyOpen(found.entry.handle, container));
   }
 
   async #handle(key: Uint8Array): Promise<Uint8Array> {
@@ -148,9 +139,6 @@ export function deltasOf({ deltas, pointer }: FilekeyInfo): Delta[] {
     return { ...delta, latest: pointer < delta.start ? delta.start - 1n : pointer };
   });
 }
-
-/** How a filekey answers that is not the one a container was sealed with, or is none any more. */
-const OTHERS: readonly Status[] = [Status.NotGenuine, Status.Deleted, Status.Corrupt, Status.Unreadable];
 
 /** Statuses that are more than a refusal. Only what is no answer at all is Unavailable. */
 const FAILURES = new Map<Status, AuthorityFailure>([

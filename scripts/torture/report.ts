@@ -3,8 +3,19 @@ import type { DamageCounts } from "../../test/damage/bits.js";
 import type { TargetName } from "../../test/torture/pool.js";
 import type { Counts } from "../../test/torture/sweep.js";
 
+/** What was tried. The ELF holds a core; the damage is done to the core alone. */
+export interface Tried {
+  /** SHA-256 of core.wasm. */
+  core: string;
+  /** On the virtual board: SHA-256 of the ELF, and the version of the engine under it. */
+  elf?: string;
+  libunicorn?: string;
+  /** Of the random choices. */
+  seed: number;
+}
+
 /** Of one target. */
-export interface Report {
+export interface Report extends Tried {
   cases: number;
   torn: number;
   nested: number;
@@ -17,19 +28,13 @@ export interface Report {
   points: Counts["points"];
 }
 
-/** bench/results/torture.json */
+/** bench/results/torture.json: of each part the last whole run without a failure. */
 export interface Results {
-  schemaVersion: 1;
-  core: { sha256: string };
-  elf: { sha256: string };
-  /** Version of the engine under the virtual board; absent: it was not used. */
-  libunicorn?: string;
-  seed: number;
-  failed: number;
+  schemaVersion: 2;
   targets: Partial<Record<TargetName, Report>>;
   damage?: Damaged;
 }
-export type Damaged = Pick<DamageCounts, "cases" | "deep" | "outcomes">;
+export type Damaged = Tried & Pick<DamageCounts, "cases" | "deep" | "outcomes">;
 
 const NAMES: Record<TargetName, string> = { v8: "the core in V8", virtual: "the ELF on the virtual board" };
 const NAME_WIDTH = 48;
@@ -61,11 +66,11 @@ export function outcomes(target: TargetName, { points }: Report): string {
 
 /** One sentence. */
 export function total(target: TargetName, report: Report): string {
-  const { cases, operations, torn, nested, puts, minutes, jobs, scenes } = report;
+  const { cases, operations, torn, nested, puts, minutes, jobs, scenes, core } = report;
   return (
     `${NAMES[target]}: ${grouped(cases)} cases; ${scenes.length} changes with ${grouped(operations)} operations; ` +
     `${grouped(torn)} with torn cells, ${grouped(nested)} with the repair cut as well; ` +
-    `${grouped(puts)} times another record was stored; ${minutes} min with ${jobs} ${jobs === 1 ? "worker" : "workers"}`
+    `${grouped(puts)} times another record was stored; ${minutes} min with ${jobs} ${jobs === 1 ? "worker" : "workers"}; core ${core.slice(0, 8)}`
   );
 }
 

@@ -1,16 +1,18 @@
 /** Filekeys under what goes wrong: flash that fails with power on, tokens of something else, records that changed under a check. Each of these
  *  once handed out a position twice, lost a pointer, or left a filekey that could be neither used nor removed. */
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { UnitState } from "../../../board/virtual/nor.js";
 import { BUCKET, FILEKEY_HEAD } from "../../../firmware/defs/filekey.js";
 import { CLAIMS_OFFSET, CLAIMS_SIZE } from "../../../firmware/defs/medium.js";
-import { POINTER_PLACE } from "../../../firmware/defs/pointers.js";
+import { POINTER_PLACE, POINTER_PLACES } from "../../../firmware/defs/pointers.js";
 import { Status } from "../../../firmware/defs/status.js";
 import { Command, Key } from "../../../firmware/defs/wire.js";
 import type { Message } from "../../../host/client/message.js";
 import type { EngineDevice } from "../../device/device.js";
-import { changeSlots, flip, placesOf } from "../../store/damage.js";
+import { changeData, changeSlots, flip, placesOf } from "../../store/damage.js";
 import * as help from "../../store/help.js";
 import { type Bench, engineTargets } from "../../targets.js";
+import { load } from "../../torture/film.js";
 import * as claims from "./help.js";
 
 const { handle, says, token } = help;
@@ -165,6 +167,33 @@ describe.each(engineTargets)("filekeys on $name", (kind) => {
     help.relabel(target, handle(help.put(target, { token: third, body: forged() })), "y");
     expect(says(create(target, { token: third }))).toBe("TokenReused");
     expect(help.list(target)).toHaveLength(3);
+  });
+
+  it("of which any bit of a pointer is wrong hand out nothing of that Delta again", () => {
+    const [filekey, other] = [make(), make()];
+    const { data } = target.device;
+    reserve(target, other, 7n);
+    for (let n = 0; n < 5; n++) reserve(target, filekey, 10n);
+    const sound = { slots: target.device.slots.snapshot(), data: data.snapshot() };
+    const places = Array.from({ length: POINTER_PLACES }, (_, place) => CLAIMS_OFFSET + place * POINTER_PLACE).filter(
+      (at) => data.stateAt(at) === UnitState.Programmed,
+    );
+    let lost = 0;
+    const step = kind.share === 1 ? 1 : 7;
+    for (const at of places)
+      for (let bit = 0; bit < 8 * POINTER_PLACE; bit += step) {
+        load(target.device, sound);
+        changeData(target.device, at + (bit >> 3), (bytes) => {
+          bytes[0]! ^= 1 << (bit & 7);
+        });
+        target.boot();
+        const [first, second] = [told(reserve(target, filekey, 1n)), told(reserve(target, other, 1n))];
+        expect([`50…50`, "PositionsLost"], `${at}, bit ${bit}`).toContain(first);
+        expect([`7…7`, "PositionsLost"], `${at}, bit ${bit}`).toContain(second);
+        if (first === "PositionsLost" || second === "PositionsLost") lost++;
+      }
+    expect(places).toHaveLength(2);
+    expect(lost).toBe(Math.ceil((8 * POINTER_PLACE) / step) * 2);
   });
 
   it("are not held up by renewals that are refused", () => {
