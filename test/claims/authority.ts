@@ -1,15 +1,11 @@
 /** A mock of the board as an authority: filekeys, Deltas and pointers in memory, by the rules of host/claims/authority.ts. It can be
  *  unavailable, slow, wrong or replaying, and somebody else can be quicker. Its sealed Deltas are its own form, not the board's. */
 import { createHmac, randomBytes } from "node:crypto";
-import { setTimeout as sleep } from "node:timers/promises";
-import {
-  type Authority,
-  AuthorityError,
-  type AuthorityFailure,
-  type Delta,
-  type Range,
-} from "../../host/claims/authority.js";
+import type { Delta, Range } from "../../host/claims/authority.js";
 import type { DeltaHead } from "../../host/claims/deltas.js";
+import { fail, TestAuthority } from "./test-authority.js";
+
+export { fail, failing } from "./test-authority.js";
 
 interface Kept {
   sequence: number;
@@ -26,22 +22,16 @@ interface Key {
   last?: { request: string; size: bigint; range: Range };
 }
 
-/** What may be made to go wrong, call by call; it runs before the call does. */
-export type Before = (call: keyof Authority, authority: MockAuthority) => void | Promise<void>;
-
 const HEAD = 56;
 
-export class MockAuthority implements Authority {
+export class MockAuthority extends TestAuthority {
+  readonly readHead = readHead;
   readonly keys = new Map<string, Key>();
-  /** Calls so far, such as "reserve 1000". */
-  readonly calls: string[] = [];
-  before: Before = () => {};
-  /** Changes a range on its way to whoever asked. */
-  twist: (range: Range) => Range = (range) => range;
 
-  constructor(readonly name = "mock") {}
+  constructor(readonly name = "mock") {
+    super();
+  }
 
-  /** Makes a filekey with its first Delta. */
   create(capacity: bigint, key: Uint8Array = bytes(16)): Uint8Array {
     this.keys.set(hex(key), { alpha: bytes(32), capacity, deltas: [] });
     this.add(key);
@@ -74,7 +64,7 @@ export class MockAuthority implements Authority {
   }
 
   async deltas(key: Uint8Array): Promise<readonly Delta[]> {
-    await this.#called("deltas");
+    await this.called("deltas");
     return this.key(key).deltas.map((delta) => ({ ...delta }));
   }
 
@@ -82,7 +72,7 @@ export class MockAuthority implements Authority {
   checks = false;
 
   async reserve(key: Uint8Array, sequence: number, size: bigint, request: Uint8Array): Promise<Range> {
-    await this.#called("reserve", size);
+    await this.called("reserve", size);
     const found = this.key(key);
     if (found.last?.request === hex(request)) return found.last.range;
     if (this.checks && this.newest(key).sequence !== sequence) throw fail("Conflict");
@@ -91,7 +81,6 @@ export class MockAuthority implements Authority {
     return this.twist(range);
   }
 
-  /** Moves the pointer, as if another computer had asked. */
   take(key: Uint8Array, size: bigint): Range {
     const newest = this.newest(key);
     if (size < 1n || size > newest.end - newest.latest) throw fail("TooLarge");
@@ -101,23 +90,23 @@ export class MockAuthority implements Authority {
   }
 
   async renew(key: Uint8Array, expected: number, id: Uint8Array): Promise<Delta> {
-    await this.#called("renew", expected);
+    await this.called("renew", expected);
     if (this.newest(key).sequence !== expected) throw fail("Conflict");
     return { ...this.add(key, id) };
   }
 
   async forward(key: Uint8Array, _sequence: number, size: bigint): Promise<bigint> {
-    await this.#called("forward", size);
+    await this.called("forward", size);
     return this.take(key, size).end;
   }
 
   async container(key: Uint8Array, sequence: number): Promise<Uint8Array> {
-    await this.#called("container", sequence);
+    await this.called("container", sequence);
     return this.sealed(key, sequence);
   }
 
   async open(key: Uint8Array, container: Uint8Array): Promise<Uint8Array> {
-    await this.#called("open");
+    await this.called("open");
     return this.secret(key, container);
   }
 
@@ -141,12 +130,6 @@ export class MockAuthority implements Authority {
     if (!mac(alpha, "seal", head).equals(container.subarray(HEAD))) throw fail("NotGenuine");
     return mac(alpha, "secret", head);
   }
-
-  async #called(call: keyof Authority, detail: bigint | number | string = ""): Promise<void> {
-    this.calls.push(`${call} ${detail}`.trim());
-    await sleep(0); // a real one does not answer at once
-    await this.before(call, this);
-  }
 }
 
 /** Reads the head of the mock's containers. */
@@ -159,17 +142,6 @@ export function readHead(container: Uint8Array): DeltaHead {
     id: Uint8Array.from(view.subarray(20, 36)),
     start: view.readBigInt64LE(36),
     end: view.readBigInt64LE(44),
-  };
-}
-
-export function fail(failure: AuthorityFailure): AuthorityError {
-  return new AuthorityError(failure, `The mock says ${failure}.`);
-}
-
-/** Fails one kind of call, or all. */
-export function failing(failure: AuthorityFailure, ...which: (keyof Authority)[]): Before {
-  return (call) => {
-    if (which.length === 0 || which.includes(call)) throw fail(failure);
   };
 }
 

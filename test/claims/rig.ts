@@ -1,4 +1,4 @@
-/** A configuration root with its claim cache, on a directory that goes away, and the mock authority of its filekeys. */
+/** A configuration root with its claim cache, on a directory that goes away, and the authority of its filekeys. */
 import { createHash } from "node:crypto";
 import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import type { Reach } from "../../host/claims/known.js";
 import { ConfigPassword, type Stretch } from "../../host/claims/password.js";
 import { nameOf } from "../../host/claims/state.js";
 import type { KeyStore } from "../../host/keys/keys.js";
-import { type MockAuthority, readHead } from "./authority.js";
+import type { TestAuthority } from "./test-authority.js";
 
 export const GB = 1_000_000_000n;
 export const MB = 1_000_000n;
@@ -44,13 +44,13 @@ export class Rig {
   constructor(
     work: string,
     readonly core: Core,
-    readonly authority: MockAuthority,
+    readonly authority: TestAuthority,
     reach: Reach = async () => authority,
   ) {
     this.directory = join(mkdtempSync(join(work, "root-")), "config");
     this.password = new ConfigPassword({ MBS_CONFIG_PASSWORD: "correct horse" }, noKeyring, quick);
     this.cache = new ClaimCache(this.directory, this.password, core, new Disk((step) => this.disk.before(step)));
-    const means = { core, readHead };
+    const means = { core, readHead: authority.readHead };
     this.claimant = new Claimant(this.cache, means, reach);
     this.filekeys = new Filekeys(this.cache, means, reach);
   }
@@ -65,12 +65,15 @@ export class Rig {
     await this.filekeys.pull(key);
     await this.cache.change(async (state, save) => {
       const delta = state.get(nameOf(key))!.deltas.at(-1)!;
+      const { performance: fast = [], offline: kept = [] } = left;
+      const all = [...fast, ...kept].reduce((sum, remaining) => sum + remaining + USED, 0n);
+      let start = all === 0n ? 0n : this.authority.take(key, all).start;
       const make = (remaining: bigint): Claim => {
-        const { start, end } = this.authority.take(key, remaining + USED);
-        return { start, end, latest: start + USED - 1n };
+        const claim = { start, end: start + USED + remaining - 1n, latest: start + USED - 1n };
+        start = claim.end + 1n;
+        return claim;
       };
-      const performance = (left.performance ?? []).map(make);
-      const offline = (left.offline ?? []).map(make);
+      const [performance, offline] = [fast.map(make), kept.map(make)];
       delta.entry = { ...delta.entry, performance, offline, floor: this.authority.newest(key).latest };
       await save();
     });

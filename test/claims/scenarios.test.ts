@@ -1,14 +1,18 @@
-/** Every scenario of the seed's claiming system by its name and line, through the claimant, in each engine. Capacity of a Delta: 1000 GB
- *  unless a scenario needs another one. The authority is a mock of the board. */
-import { describe, expect, it } from "vitest";
+/** Every scenario of the seed's claiming system by its name and line, through the claimant, in each engine over a mock of the board,
+ *  and over boards. Capacity of a Delta: 1000 GB unless a scenario needs another one. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AuthorityError, type AuthorityFailure } from "../../host/claims/authority.js";
 import type { Claimed } from "../../host/claims/claimant.js";
-import type { Core } from "../../host/claims/core.js";
+import { Core } from "../../host/claims/core.js";
 import { ClaimError } from "../../host/claims/errors.js";
 import { workDirectory } from "../host/keys.js";
+import { provisioned, QUICK, ready, transplant } from "../store/help.js";
+import { type Bench, deviceTargets, type Kind } from "../targets.js";
 import { failing, MockAuthority } from "./authority.js";
 import { ENGINES } from "./engines.js";
+import { RealBoard } from "./real-board.js";
 import { GB, type Left, MB, Rig, sizeOf } from "./rig.js";
+import type { TestAuthority } from "./test-authority.js";
 
 const work = workDirectory();
 
@@ -430,13 +434,38 @@ const CASES: Scenario[] = [
   },
 ];
 
-describe.each(ENGINES)("a request for positions, core in %s", (_, make) => {
-  const core: Core = make();
+/** A fresh authority each time; called within a describe. */
+type Authorities = () => () => Promise<TestAuthority>;
+const mocks: Authorities = () => async () => new MockAuthority();
+
+/** One board, which each time is as provisioning left it. */
+const boards =
+  (kind: Kind<Bench>): Authorities =>
+  () => {
+    const before = provisioned(QUICK).device;
+    let bench: Bench;
+    beforeAll(() => {
+      bench = ready(kind);
+    });
+    afterAll(() => bench.close());
+    return () => {
+      transplant(before, bench.device);
+      bench.boot();
+      return RealBoard.over(bench);
+    };
+  };
+
+describe.each([
+  ...ENGINES.map(([engine, make]) => [engine, "a mock", make, mocks] as const),
+  ...deviceTargets.map((kind) => ["V8", `a board (${kind.name})`, () => new Core(), boards(kind)] as const),
+])("a request for positions, core in %s over %s", (_, __, make, authorities) => {
+  const core = make();
+  const fresh = authorities();
 
   it.each(CASES.map((one) => [one.name, one.line, one] as const))(
     "is served as %s says (seed, line %i)",
     async (_, __, one) => {
-      const authority = new MockAuthority();
+      const authority = await fresh();
       const key = authority.create(one.capacity ?? 1000n * GB);
       const rig = new Rig(work, core, authority);
       await rig.know(key, one.left);
@@ -461,7 +490,7 @@ describe.each(ENGINES)("a request for positions, core in %s", (_, make) => {
   );
 
   it("is served as the worked example says (seed, line 783)", async () => {
-    const authority = new MockAuthority();
+    const authority = await fresh();
     const key = authority.create(100_000_000n);
     authority.take(key, 3_000_001n); // 0 … 3000000
     const rig = new Rig(work, core, authority);
@@ -476,7 +505,7 @@ describe.each(ENGINES)("a request for positions, core in %s", (_, make) => {
   });
 
   it("is served as O1 says from beginning to end (seed, line 819)", async () => {
-    const authority = new MockAuthority();
+    const authority = await fresh();
     const key = authority.create(1000n * GB);
     const rig = new Rig(work, core, authority);
     const sizes = { performance: 0n, offline: GB };
