@@ -1,5 +1,6 @@
-/** A board as the authority of tests: BoardAuthority through a client, over a synchronous line, in a session with every role. */
+/** A board as the authority of tests: BoardAuthority through a client, over a synchronous line. */
 import { PowerCut } from "../../board/virtual/supply.js";
+import { Role } from "../../firmware/defs/session.js";
 import { Key } from "../../firmware/defs/wire.js";
 import type { Delta, Range } from "../../host/claims/authority.js";
 import { BoardAuthority } from "../../host/claims/board.js";
@@ -27,9 +28,10 @@ export class RealBoard extends TestAuthority {
     this.name = board.name;
   }
 
-  /** @param bench a provisioned board */
-  static async over(bench: Bench): Promise<RealBoard> {
-    return new RealBoard(bench, await BoardAuthority.over(new Client(carrier(bench))));
+  /** @param bench a provisioned board
+   *  @param boot brings power back that was cut within a request */
+  static async over(bench: Bench, boot = () => bench.boot()): Promise<RealBoard> {
+    return new RealBoard(bench, await BoardAuthority.over(new Client(carrier(bench, boot))));
   }
 
   create(capacity: bigint): Uint8Array {
@@ -86,21 +88,24 @@ export class RealBoard extends TestAuthority {
   }
 }
 
-/** Carries requests as a connection does that repeats none: a power cut ends the one under way, and power comes back. */
-function carrier(bench: Bench): Carrier {
+/** Carries requests of a user as a connection does that repeats none. */
+function carrier({ talk }: Bench, boot: () => void): Carrier {
   const answered = (ask: () => Uint8Array) => {
+    talk.plant(Role.User);
     try {
       return { answer: ask(), repeated: false, renewed: false };
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error;
-      bench.boot();
+      boot();
       throw new DisconnectedError("restarted", "The device restarted.");
+    } finally {
+      talk.session = undefined; // what tests themselves ask, they ask with every role
     }
   };
   return {
     session: undefined,
-    clear: async (message) => answered(() => bench.talk.exchange(message)),
-    sealed: async (inner) => answered(() => bench.talk.sealed(inner)),
+    clear: async (message) => answered(() => talk.exchange(message)),
+    sealed: async (inner) => answered(() => talk.sealed(inner)),
     as: () => {},
     endSession: async () => undefined,
     cancel: async () => false,

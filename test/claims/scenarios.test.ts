@@ -1,5 +1,5 @@
 /** Every scenario of the seed's claiming system by its name and line, through the claimant, in each engine over a mock of the board,
- *  and over boards. Capacity of a Delta: 1000 GB unless a scenario needs another one. */
+ *  and over boards (over a slow one, those that the authority serves). Capacity of a Delta: 1000 GB unless a scenario needs another one. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { AuthorityError, type AuthorityFailure } from "../../host/claims/authority.js";
 import type { Claimed } from "../../host/claims/claimant.js";
@@ -442,27 +442,33 @@ const mocks: Authorities = () => async () => new MockAuthority();
 const boards =
   (kind: Kind<Bench>): Authorities =>
   () => {
-    const before = provisioned(QUICK).device;
-    let bench: Bench;
+    let made: { empty: Bench; bench: Bench };
     beforeAll(() => {
-      bench = ready(kind);
+      made = { empty: provisioned(QUICK), bench: ready(kind) };
     });
-    afterAll(() => bench.close());
+    afterAll(() => made.bench.close());
     return () => {
-      transplant(before, bench.device);
+      const { empty, bench } = made;
+      transplant(empty.device, bench.device);
       bench.boot();
       return RealBoard.over(bench);
     };
   };
 
+/** Those that the authority serves. */
+const SERVED = CASES.filter(({ from }) => from === "authority");
+const inV8 = () => new Core();
+
 describe.each([
-  ...ENGINES.map(([engine, make]) => [engine, "a mock", make, mocks] as const),
-  ...deviceTargets.map((kind) => ["V8", `a board (${kind.name})`, () => new Core(), boards(kind)] as const),
-])("a request for positions, core in %s over %s", (_, __, make, authorities) => {
+  ...ENGINES.map(([engine, make]) => [engine, "a mock", make, mocks, CASES] as const),
+  ...deviceTargets.map(
+    (kind) => ["V8", `a board (${kind.name})`, inV8, boards(kind), kind.slow ? SERVED : CASES] as const,
+  ),
+])("a request for positions, core in %s over %s", (_, __, make, authorities, cases) => {
   const core = make();
   const fresh = authorities();
 
-  it.each(CASES.map((one) => [one.name, one.line, one] as const))(
+  it.each(cases.map((one) => [one.name, one.line, one] as const))(
     "is served as %s says (seed, line %i)",
     async (_, __, one) => {
       const authority = await fresh();

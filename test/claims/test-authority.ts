@@ -1,6 +1,12 @@
 /** What tests need of an authority besides its answers: they make filekeys, ask as another computer would, see the calls and make them fail. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Authority, AuthorityError, type AuthorityFailure, type Delta, type Range } from "../../host/claims/authority.js";
+import {
+  type Authority,
+  AuthorityError,
+  type AuthorityFailure,
+  type Delta,
+  type Range,
+} from "../../host/claims/authority.js";
 import type { ReadHead } from "../../host/claims/deltas.js";
 
 /** What may be made to go wrong, call by call; it runs before the call does. */
@@ -38,7 +44,7 @@ export abstract class TestAuthority implements Authority {
 }
 
 export function fail(failure: AuthorityFailure): AuthorityError {
-  return new AuthorityError(failure, `The test says ${failure}.`);
+  return new AuthorityError(failure, `The mock says ${failure}.`);
 }
 
 /** Fails one kind of call, or all. */
