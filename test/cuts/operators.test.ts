@@ -5,6 +5,7 @@ import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
 import { JOURNAL_PLACES } from "../../firmware/defs/journal.js";
+import { CUSTODY_SIZE, DATA_BLOCK, JOURNAL_OFFSET, JOURNAL_SIZE } from "../../firmware/defs/medium.js";
 import { Role } from "../../firmware/defs/session.js";
 import { HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
@@ -13,7 +14,7 @@ import { V8Device } from "../device/v8.js";
 import { changeSlots, flip, keys, placesOf } from "../store/damage.js";
 import * as help from "../store/help.js";
 import { Bench, repeat, seed } from "../targets.js";
-import { load, type Media as Saved, save } from "../torture/film.js";
+import { film, load, type Media as Saved, save } from "../torture/film.js";
 import { keyOf, scene } from "./changes.js";
 import { type Change, putOne } from "./look.js";
 
@@ -114,6 +115,19 @@ describe("a factory reset", () => {
       target.boot();
       expect(talk.ask(Command.List).get(Key.Entries)).toHaveLength(1);
     }
+  });
+
+  it("erases the root before the journal, so that a reset that is never resumed leaves nothing to open", () => {
+    load(device, saved);
+    target.boot();
+    put(20)(talk); // the first change after power-up clears the journal up
+    const erased = film(device, () => reset(talk)).flatMap(({ medium, offset, bytes }) =>
+      medium === "data" && bytes === undefined ? [offset] : [],
+    );
+    const root = erased.findIndex((offset) => offset < CUSTODY_SIZE);
+    const isJournal = (offset: number) => offset >= JOURNAL_OFFSET && offset < JOURNAL_OFFSET + JOURNAL_SIZE;
+    expect(erased.slice(0, root).filter(isJournal).length).toBeLessThan(10); // the record that orders it
+    expect(erased.slice(root).filter(isJournal)).toHaveLength(JOURNAL_SIZE / DATA_BLOCK);
   });
 
   it("gives the next instance another id", () => {

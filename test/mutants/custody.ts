@@ -82,7 +82,7 @@ export const custody: readonly Mutant[] = [
         to: "  if (status == Status.Ok) status = forget(place);\n  if (status == Status.Ok) status = vault.clear();\n",
       },
     ],
-    caughtBy: RESET_CUTS,
+    caughtBy: [{ file: "test/cuts/operators.test.ts", test: "erases the root before" }],
   },
   {
     name: "reset-not-announced",
