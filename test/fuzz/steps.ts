@@ -50,6 +50,11 @@ const CHANGES = new Set([
   Command.OperatorRole,
   Command.OperatorRemove,
   Command.Reset,
+  Command.FilekeyCreate,
+  Command.FilekeyImport,
+  Command.FilekeyDelete,
+  Command.FilekeyReserve,
+  Command.FilekeyRenew,
 ]);
 const REFUSED_AT_ONCE = [Status.Malformed, Status.UnknownCommand, Status.WrongRole];
 

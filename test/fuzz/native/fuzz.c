@@ -123,6 +123,11 @@ static bool ask(uint8_t allowed, const uint8_t *request, uint32_t length) {
   return sealed;
 }
 
+/* Positions are claimed by whoever uses them. */
+static bool changes_for_users(uint8_t command) {
+  return command == MBS_COMMAND_FILEKEY_RESERVE || command == MBS_COMMAND_FILEKEY_RENEW;
+}
+
 static bool changes(uint8_t command) {
   switch (command) {
   case MBS_COMMAND_PUT:
@@ -140,9 +145,12 @@ static bool changes(uint8_t command) {
   case MBS_COMMAND_OPERATOR_ROLE:
   case MBS_COMMAND_OPERATOR_REMOVE:
   case MBS_COMMAND_RESET:
+  case MBS_COMMAND_FILEKEY_CREATE:
+  case MBS_COMMAND_FILEKEY_IMPORT:
+  case MBS_COMMAND_FILEKEY_DELETE:
     return true;
   }
-  return false;
+  return changes_for_users(command);
 }
 
 /* 16 equal bytes behind the head of a byte string of 16 name a record by its number. */
@@ -163,8 +171,10 @@ static void request(void) {
   int32_t status = host_status(answer.bytes, answer.length);
   if (!sealed) return;
   /* the command comes first in every request that is done; from 24 on it takes two bytes */
-  if (status == MBS_OK && changes(map[2] == 24 ? map[3] : map[2])) {
-    MUST(roles & (MBS_ROLE_ADMIN | MBS_ROLE_SETUP), "somebody changes the store who may not");
+  uint8_t command = map[2] == 24 ? map[3] : map[2];
+  if (status == MBS_OK && changes(command)) {
+    uint8_t may = changes_for_users(command) ? MBS_ROLE_USER : MBS_ROLE_ADMIN | MBS_ROLE_SETUP;
+    MUST(roles & may, "somebody changes the store who may not");
     changed = true;
   }
   if (status == MBS_MALFORMED || status == MBS_UNKNOWN_COMMAND || status == MBS_WRONG_ROLE)

@@ -326,10 +326,11 @@ static void item(struct reader *r, int depth) {
 
 int32_t host_status(const uint8_t *map, uint32_t length) {
   struct reader r = {map, map + length};
-  MUST(length >= 3 && map[0] >> 5 == 5 && map[1] == 0, "a response does not begin with a status");
+  uint32_t first = map[0] == 0xb8 ? 2 : 1; /* from 24 pairs on their number takes a byte of its own */
+  MUST(length >= first + 2 && map[0] >> 5 == 5 && map[first] == 0, "a response does not begin with a status");
   item(&r, 0);
   MUST(r.at == r.end, "bytes stand behind a response");
-  r = (struct reader){map + 2, map + length};
+  r = (struct reader){map + first + 1, map + length};
   uint8_t major;
   uint32_t value = head(&r, &major);
   MUST(major == 0 ? value == 0 : major == 1, "a status is no status");
