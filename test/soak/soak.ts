@@ -111,6 +111,9 @@ export class Soak {
   #second: Promise<void> | undefined;
   /** Another client took the link since the present command began, or since the one before it: then the client may have repeated itself. */
   #taken = { now: false, before: false };
+  /** Links opened so far: what strays on the line can take one away while the port stays open. */
+  #links = 0;
+  #linksBefore = 0;
   #broken: Promise<never>;
 
   constructor(options: SoakOptions) {
@@ -342,6 +345,7 @@ export class Soak {
     if (boots !== this.#boots) this.world.boot();
     this.#boots = boots;
     this.#opened = this.line.opened;
+    this.#linksBefore = this.#links;
     this.#taken = { now: false, before: this.#taken.now || this.#second !== undefined };
     return boots;
   }
@@ -413,7 +417,8 @@ export class Soak {
     const gone = task.command === Command.Evict ? Status.NoSuchHandle : Status.NoSuchOperator;
     const takes = task.command === Command.Evict || task.command === Command.OperatorRemove;
     const taken = this.#taken.now || this.#taken.before;
-    const repeated = taken || this.line.opened !== this.#opened || this.board.boots !== this.#boots;
+    const relinked = this.#links !== this.#linksBefore || this.line.opened !== this.#opened;
+    const repeated = taken || relinked || this.board.boots !== this.#boots;
     const handle = new Map(task.fields).get(Key.Handle);
     const faded = handle instanceof Uint8Array && this.world.isFaded(handle);
     return takes && mine === gone && (repeated || faded) && outcome.kind === "answered";
@@ -586,7 +591,10 @@ export class Soak {
       clock: this.clock,
       operator,
       reconnects,
-      nonce: () => dice.below(0x10000),
+      nonce: () => {
+        this.#links++;
+        return dice.below(0x10000);
+      },
       token: () => dice.bytes(16),
       onBusy: ({ reason }) => this.#busy(reason),
     };
