@@ -1,7 +1,7 @@
 /** Linear memory: every region, its size, its owner and who wipes it. One 64 KiB page; static data lies from 51,200 up
  *  (asconfig.json, memoryBase). Bytes below RX stay unused, so that a null pointer hits nothing. */
 
-import { RX_OFFSET, RX_SIZE, TX_OFFSET, TX_SIZE } from "./defs/boundary";
+import { RX_OFFSET, TX_OFFSET, TX_SIZE } from "./defs/boundary";
 import { JOURNAL_PLACE } from "./defs/journal";
 import { FRAME_MAX, MESSAGE_MAX } from "./defs/link";
 import { CUSTODY_SIZE } from "./defs/medium";

@@ -6,14 +6,12 @@ import { copy, equal, wipe } from "../crypto/bytes";
 import { context } from "../crypto/context";
 import * as aead from "../crypto/xchacha20poly1305";
 import {
-  DELTA_OFF_END,
   DELTA_OFF_ID,
   DELTA_OFF_SECRET,
   DELTA_OFF_START,
   FILEKEY_OFF_ALPHA,
   FILEKEY_OFF_ID,
   SEALED_DELTA_MAGIC,
-  SEALED_DELTA_OFF_END,
   SEALED_DELTA_OFF_ID,
   SEALED_DELTA_OFF_KEY,
   SEALED_DELTA_OFF_MAGIC,

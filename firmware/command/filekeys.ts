@@ -21,20 +21,7 @@ import {
 } from "../defs/filekey";
 import { INNER_MAX } from "../defs/link";
 import { FILEKEYS_MAX, POINTER_OFF_LATEST, POINTER_OFF_REQUEST, POINTER_OFF_START } from "../defs/pointers";
-import {
-  ALG_NONE,
-  BODY_MAX,
-  Origin,
-  PART_HEADER,
-  PART_OFF_ALGORITHM,
-  PART_OFF_FLAGS,
-  PART_OFF_KIND,
-  PART_OFF_LENGTH,
-  PART_SECRET,
-  PartKind,
-  POLICY_EXPORTABLE,
-  Usage,
-} from "../defs/record";
+import { BODY_MAX, Origin, PART_HEADER, PART_SECRET, PartKind, POLICY_EXPORTABLE, Usage } from "../defs/record";
 import { HEADER_OFF_HANDLE, HEADER_OFF_ORIGIN, HEADER_OFF_POLICY, HEADER_OFF_USAGE } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Command, Key } from "../defs/wire";

@@ -1,25 +1,13 @@
 /** A person with a configuration directory and a provisioned board: the command line in this process, the core behind a port. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, expect } from "vitest";
 import { FACTS_OFF_SETUP } from "../../firmware/defs/boundary.js";
-import type { Io } from "../../host/cli/io.js";
-import { main } from "../../host/cli/program.js";
 import { writeSetting } from "../../host/config.js";
 import type { Device } from "../device/device.js";
 import { DevicePort } from "../device/port.js";
 import { V8Device } from "../device/v8.js";
-
-export interface Terminal {
-  /** Lines that are typed, one at each question. */
-  typed?: string[];
-  /** What stands on stdin. */
-  input?: string;
-  env?: Record<string, string>;
-  /** Presses Ctrl-C when a touch is asked for. */
-  interrupted?: boolean;
-}
+import { type Ended, runMbs, type Terminal } from "./run.js";
 
 const SETUP_CODE = Buffer.alloc(32, 0x5e);
 const MANIFEST = `[instance]
@@ -82,41 +70,18 @@ export class BoardDesk {
   }
 
   /** Runs one command. */
-  mbs = async (argv: readonly string[], { typed = [], input, env = {}, interrupted = false }: Terminal = {}) => {
-    const isTty = input === undefined && typed.length > 0;
-    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    if (isTty) for (const stream of [stdin, stdout, stderr]) Object.assign(stream, { isTTY: true });
-    else stdin.end(input ?? "");
-    const lines = [...typed];
-    let interrupt = () => {};
-    const shown: Buffer[] = [];
-    stderr.on("data", (bytes: Buffer) => {
-      shown.push(bytes);
-      if (interrupted && bytes.toString().includes("Touch S1")) setTimeout(() => interrupt(), 100);
-      if (/[:\]] $/.test(bytes.toString()) && lines.length > 0) stdin.write(`${lines.shift()}\n`);
-    });
-    const io: Io = {
-      env: {
+  mbs = (argv: readonly string[], terminal?: Terminal): Promise<Ended> =>
+    runMbs(
+      argv,
+      {
         MBS_PORT: this.port.port,
         MBS_CONFIG_DIR: this.config(),
         MBS_CONFIG_PASSWORD: "correct horse",
         MBS_SETUP_CODE: SETUP_CODE.toString("hex"),
         HOME: this.directory,
-        PATH: process.env.PATH,
-        ...env,
       },
-      stdin,
-      stdout,
-      stderr,
-      onInterrupt: (run) => {
-        interrupt = run;
-        return () => {};
-      },
-      exit: () => {},
-    };
-    const exitCode = await main(argv, io);
-    return { exitCode, out: String(stdout.read() ?? ""), err: Buffer.concat(shown).toString() };
-  };
+      terminal,
+    );
 
   /** Runs one command that has to succeed. @returns stdout */
   ok = async (argv: readonly string[], terminal?: Terminal): Promise<string> => {

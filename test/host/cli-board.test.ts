@@ -7,10 +7,9 @@ import { PassThrough, Writable } from "node:stream";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runBoard } from "../../board/virtual/run.js";
-import type { Io } from "../../host/cli/io.js";
-import { main } from "../../host/cli/program.js";
 import { writeSetting } from "../../host/config.js";
 import { formatKey } from "../../host/keys/text.js";
+import { type Ended, runMbs, type Terminal } from "../cli/run.js";
 import { run, workDirectory } from "./keys.js";
 
 const directory = workDirectory();
@@ -54,39 +53,11 @@ afterAll(async () => {
   await running;
 });
 
-interface Terminal {
-  input?: string;
-  env?: Record<string, string>;
-  /** Presses Ctrl-C when a touch is asked for. */
-  interrupted?: boolean;
-}
-
-async function mbs(argv: readonly string[], { input, env = {}, interrupted = false }: Terminal = {}) {
-  const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-  stdin.end(input ?? "");
-  const shown: Buffer[] = [];
-  let interrupt = () => {};
-  stderr.on("data", (bytes: Buffer) => {
-    shown.push(bytes);
-    if (interrupted && bytes.toString().includes("Touch S1")) setTimeout(() => interrupt(), 100);
-  });
-  const io: Io = {
-    env: { MBS_PORT: port, MBS_CONFIG_DIR: path("config"), HOME: directory, PATH: process.env.PATH, ...env },
-    stdin,
-    stdout,
-    stderr,
-    onInterrupt: (run) => {
-      interrupt = run;
-      return () => {};
-    },
-    exit: () => {},
-  };
-  const exitCode = await main(argv, io);
+async function mbs(argv: readonly string[], terminal?: Terminal): Promise<Ended> {
+  const env = { MBS_PORT: port, MBS_CONFIG_DIR: path("config"), HOME: directory };
+  const { err, ...ended } = await runMbs(argv, env, terminal);
   // on a busy machine the virtual board takes longer than the first wait: said, and no part of what is tested
-  const err = Buffer.concat(shown)
-    .toString()
-    .replace(/^The device does not answer; asking again\.\n/gm, "");
-  return { exitCode, out: String(stdout.read() ?? ""), err };
+  return { ...ended, err: err.replace(/^The device does not answer; asking again\.\n/gm, "") };
 }
 
 async function ok(argv: readonly string[], terminal?: Terminal): Promise<string> {
