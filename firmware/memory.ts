@@ -43,9 +43,10 @@ export const INSTANCE: usize = FILTER + 96; // 16: instance id
 export const MANIFEST: usize = INSTANCE + 16; // 16: manifest digest
 export const CLASSES: usize = MANIFEST + 16; // CLASSES_MAX × CLASS_ENTRY, geometry.ts
 export const CLASS_ENTRY: i32 = 20;
-export const ARGUMENTS: usize = CLASSES + CLASSES_MAX * CLASS_ENTRY; // what a request gives by value, request.ts; a key among it is wiped by operators.ts
-export const ARGUMENTS_SIZE: i32 = 208;
-export const TOKEN_HASH: usize = ARGUMENTS + ARGUMENTS_SIZE; // 16: BLAKE3 of the token in hand, start
+export const ARGUMENTS: usize = CLASSES + CLASSES_MAX * CLASS_ENTRY; // what a request gives by value, request.ts
+export const ARGUMENTS_SIZE: i32 = 176;
+export const SECRET_ARGUMENT: usize = ARGUMENTS + ARGUMENTS_SIZE; // 32: an operator's key among it; wiped with it
+export const TOKEN_HASH: usize = SECRET_ARGUMENT + 32; // 16: BLAKE3 of the token in hand, start
 export const RESULT: usize = TOKEN_HASH + 16; // 96: signature and public key on their way out
 export const CHALLENGE: usize = RESULT + 96; // of the last hello
 export const TOUCHES: usize = CHALLENGE + CHALLENGE_SIZE; // TOUCHES_KEPT × (handle, u32 command): touches that this session remembers
@@ -80,5 +81,10 @@ export const BLAKE_SIZE: i32 = 384;
 export const DRBG: usize = BLAKE + BLAKE_SIZE; // 32: key; 32: output block
 export const NOISE: usize = DRBG + 64; // 64: raw samples
 
+// what passes through crypto/declassify.ts
+export const DECLASSIFIED: usize = NOISE + 64; // u32
+export const REVEALED: usize = DECLASSIFIED + 4; // u32
+export const EXPECTED: usize = REVEALED + 4; // u32
+
 export const STATIC_BASE: usize = 51200; // asconfig.json memoryBase
-export const MEMORY_USED: usize = NOISE + 64;
+export const MEMORY_USED: usize = EXPECTED + 4;

@@ -13,7 +13,9 @@ process.chdir(root);
 const WASM3 = "node_modules/react-native-webassembly/cpp";
 const BOARD = "board/ek-ra6m5";
 const INLINE = "scripts/inline.mjs";
-const ARENA = 308 * 1024;
+const STATICS = "scripts/statics.mjs";
+const CORE_NAMED = "build/core.named.wasm";
+const ARENA = 311 * 1024;
 
 const INTERPRETER = ["bind", "code", "compile", "core", "env", "exec", "function", "module", "parse"];
 const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
@@ -65,9 +67,9 @@ async function step(name, inputs, outputs, work) {
 }
 
 /** Runs a program; rejects with its name when it fails (what it prints goes to the terminal). */
-function run(program, args) {
+function run(program, args, env = process.env) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { stdio: "inherit" });
+    const child = spawn(program, args, { stdio: "inherit", env });
     child.on("error", (error) =>
       reject(error.code === "ENOENT" ? new Error(`${program} is not installed; run: npm run setup`) : error),
     );
@@ -102,6 +104,28 @@ function checkInterpreter() {
   }
 }
 
+/** A module without the names of its functions. */
+function withoutNames(wasm) {
+  const kept = [wasm.subarray(0, 8)];
+  const number = (at) => {
+    let value = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = wasm[at++];
+      value |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return { value, at };
+    }
+  };
+  for (let at = 8; at < wasm.length; ) {
+    const size = number(at + 1);
+    const end = size.at + size.value;
+    const name = number(size.at);
+    const isNames = wasm[at] === 0 && wasm.toString("latin1", name.at, name.at + name.value) === "name";
+    if (!isNames) kept.push(wasm.subarray(at, end));
+    at = end;
+  }
+  return Buffer.concat(kept);
+}
+
 /** The claim cache, a module for hosts alone. */
 async function buildClaims() {
   await run(process.execPath, ["node_modules/assemblyscript/bin/asc.js", "firmware/claims.ts", "--target", "claims"]);
@@ -109,8 +133,14 @@ async function buildClaims() {
 
 async function buildCore() {
   const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
-  await run(process.execPath, [...asc, "--transform", `./${INLINE}`]);
-  const wasm = readFileSync("build/core.wasm");
+  const transforms = [INLINE, STATICS].flatMap((file) => ["--transform", `./${file}`]);
+  // with names for the proofs; code and data are the same without
+  await run(process.execPath, [...asc, ...transforms, "--debug", "--outFile", CORE_NAMED], {
+    ...process.env,
+    MBS_STATICS: "build/statics.json",
+  });
+  const wasm = withoutNames(readFileSync(CORE_NAMED));
+  writeFileSync("build/core.wasm", wasm);
   const hash = sha256(wasm);
   writeFileSync("build/core.json", `${JSON.stringify({ sha256: hash, bytes: wasm.length })}\n`);
   const array = (bytes) =>
@@ -219,8 +249,8 @@ async function main() {
 
   await step(
     "core",
-    [...filesIn("firmware", ".ts"), "asconfig.json", INLINE],
-    ["build/core.wasm", "build/core_wasm.c"],
+    [...filesIn("firmware", ".ts"), "asconfig.json", INLINE, STATICS],
+    ["build/core.wasm", CORE_NAMED, "build/statics.json", "build/core_wasm.c"],
     buildCore,
   );
   const claims = ["firmware/claims.ts", "firmware/claim/cache.ts", "firmware/defs/claims.ts", "asconfig.json"];

@@ -1,9 +1,11 @@
 /** Sealed Deltas: how a Delta's secret leaves the device, readable by whoever has the Alpha. SPEC.md §16.
  *  XChaCha20-Poly1305 under a key derived from the Alpha; the head is the associated data. The nonce is sequence and id: an authority
  *  makes each sequence once, and one that was put back makes it with another id, which the caller draws. Uses CONTEXT, PAGE and TAG. */
+
 import { derive } from "../crypto/blake3";
 import { copy, equal, wipe } from "../crypto/bytes";
 import { context } from "../crypto/context";
+import { reveal } from "../crypto/declassify";
 import * as aead from "../crypto/xchacha20poly1305";
 import {
   DELTA_OFF_ID,
@@ -23,10 +25,10 @@ import {
   SEALED_DELTA_VERSION,
 } from "../defs/filekey";
 import { Status } from "../defs/status";
-import { CONTEXT, PAGE } from "../memory";
+import { CONTEXT } from "../memory";
 
-const KEY: usize = PAGE; // 32; wiped, like the nonce, before seal() and open() return
-const NONCE: usize = PAGE + 32; // 24
+const KEY: usize = memory.data(56); // 32; wiped, like the nonce, before seal() and open() return
+const NONCE: usize = KEY + 32; // 24
 
 /** Key and nonce of the sealed Delta whose head stands at `at`. */
 function prepare(alpha: usize, at: usize): void {
@@ -54,8 +56,8 @@ export function seal(out: usize, content: usize, delta: usize, sequence: i32): v
  *  @param content of the filekey's record
  *  @returns Ok | WrongVersion | NotGenuine (another filekey's, changed, or none; nothing was opened) */
 export function open(sealed: usize, content: usize): Status {
-  if (load<u32>(sealed, SEALED_DELTA_OFF_MAGIC) != SEALED_DELTA_MAGIC) return Status.NotGenuine;
-  if (load<u32>(sealed, SEALED_DELTA_OFF_VERSION) != SEALED_DELTA_VERSION) return Status.WrongVersion;
+  if (load<u32>(reveal(sealed), SEALED_DELTA_OFF_MAGIC) != SEALED_DELTA_MAGIC) return Status.NotGenuine;
+  if (load<u32>(reveal(sealed), SEALED_DELTA_OFF_VERSION) != SEALED_DELTA_VERSION) return Status.WrongVersion;
   if (!equal(sealed + SEALED_DELTA_OFF_KEY, content + FILEKEY_OFF_ID, 16)) return Status.NotGenuine;
   prepare(content + FILEKEY_OFF_ALPHA, sealed);
   const secret = sealed + SEALED_DELTA_OFF_SECRET;

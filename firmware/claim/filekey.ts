@@ -1,6 +1,8 @@
 /** A filekey: the content of its record. SPEC.md §16. The Alpha seals Deltas; each Delta has a secret of its own and a range of positions
  *  behind that of the one before it. Relies on: entropy.ts for whatever is random. */
+
 import { copy, isZero, wipe } from "../crypto/bytes";
+import { reveal } from "../crypto/declassify";
 import {
   DELTA_OFF_END,
   DELTA_OFF_ID,
@@ -28,12 +30,23 @@ export function delta(content: usize, sequence: i32): usize {
   return content + FILEKEY_HEAD + (sequence - 1) * DELTA_SIZE;
 }
 
+/** Positions of each Delta; of a deleted filekey the last position of its last one. Not secret, like where a Delta starts and ends. */
+export function capacity(content: usize): i64 {
+  return load<i64>(reveal(content), FILEKEY_OFF_CAPACITY);
+}
+export function start(delta: usize): i64 {
+  return load<i64>(reveal(delta), DELTA_OFF_START);
+}
+export function end(delta: usize): i64 {
+  return load<i64>(reveal(delta), DELTA_OFF_END);
+}
+
 export function isAuthority(content: usize): bool {
-  return (load<u8>(content, FILEKEY_OFF_FLAGS) & FILEKEY_AUTHORITY) != 0;
+  return (load<u8>(reveal(content), FILEKEY_OFF_FLAGS) & FILEKEY_AUTHORITY) != 0;
 }
 
 export function isDeleted(content: usize): bool {
-  return (load<u8>(content, FILEKEY_OFF_FLAGS) & FILEKEY_DELETED) != 0;
+  return (load<u8>(reveal(content), FILEKEY_OFF_FLAGS) & FILEKEY_DELETED) != 0;
 }
 
 /** Starts a new filekey at `content`, without a Delta: FILEKEY_HEAD bytes. `capacity`: positions of each of its Deltas, at least 1.
@@ -50,28 +63,28 @@ export function make(content: usize, capacity: i64): Status {
  *  Ok | EntropyNotReady | TooLarge (no position is left behind the last Delta). */
 export function add(content: usize, length: i32, id: usize): Status {
   const sequence = deltas(length) + 1;
-  const start: i64 = sequence == 1 ? 0 : load<i64>(delta(content, sequence - 1), DELTA_OFF_END) + 1;
-  const capacity = load<i64>(content, FILEKEY_OFF_CAPACITY);
-  if (start < 0 || start > i64.MAX_VALUE - (capacity - 1)) return Status.TooLarge;
+  const first: i64 = sequence == 1 ? 0 : end(delta(content, sequence - 1)) + 1;
+  const positions = capacity(content);
+  if (first < 0 || first > i64.MAX_VALUE - (positions - 1)) return Status.TooLarge;
   const made = delta(content, sequence);
   copy(made + DELTA_OFF_ID, id, 16);
-  store<i64>(made, start, DELTA_OFF_START);
-  store<i64>(made, start + (capacity - 1), DELTA_OFF_END);
+  store<i64>(made, first, DELTA_OFF_START);
+  store<i64>(made, first + (positions - 1), DELTA_OFF_END);
   return entropy.random(made + DELTA_OFF_SECRET, 32);
 }
 
 /** Whether a content is one: as make() and add() write it, every secret there, each range right behind the one before it. */
 export function isSound(content: usize, length: i32): bool {
   if (length < FILEKEY_HEAD || (length - FILEKEY_HEAD) % DELTA_SIZE != 0) return false;
-  if ((load<u64>(content) & ~(<u64>FILEKEY_AUTHORITY)) != 0) return false; // flags, and seven zeros
-  const capacity = load<i64>(content, FILEKEY_OFF_CAPACITY);
-  if (capacity < 1 || isZero(content + FILEKEY_OFF_ALPHA, 32)) return false;
+  if ((load<u64>(reveal(content)) & ~(<u64>FILEKEY_AUTHORITY)) != 0) return false; // flags, and seven zeros
+  const positions = capacity(content);
+  if (positions < 1 || isZero(content + FILEKEY_OFF_ALPHA, 32)) return false;
   let next: i64 = 0;
   for (let sequence = 1; sequence <= deltas(length); sequence++) {
     const at = delta(content, sequence);
-    if (next < 0 || load<i64>(at, DELTA_OFF_START) != next || isZero(at + DELTA_OFF_SECRET, 32)) return false;
-    if (load<i64>(at, DELTA_OFF_END) - next != capacity - 1) return false;
-    next = load<i64>(at, DELTA_OFF_END) + 1; // negative behind the last position that there is
+    if (next < 0 || start(at) != next || isZero(at + DELTA_OFF_SECRET, 32)) return false;
+    if (end(at) - next != positions - 1) return false;
+    next = end(at) + 1; // negative behind the last position that there is
   }
   return true;
 }
@@ -79,7 +92,7 @@ export function isSound(content: usize, length: i32): bool {
 /** Turns the content of a filekey that has a Delta, `length` bytes, into what is left of it: its id, and as its capacity the last position
  *  of its last Delta. FILEKEY_HEAD bytes; the rest is wiped. */
 export function bury(content: usize, length: i32): void {
-  const above = load<i64>(delta(content, deltas(length)), DELTA_OFF_END);
+  const above = end(delta(content, deltas(length)));
   wipe(content + FILEKEY_OFF_ALPHA, length - FILEKEY_OFF_ALPHA);
   store<u8>(content, FILEKEY_DELETED, FILEKEY_OFF_FLAGS);
   store<i64>(content, above, FILEKEY_OFF_CAPACITY);

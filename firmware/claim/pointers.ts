@@ -4,9 +4,11 @@
  *  back, because nobody was told of it, but nothing may be built on it. So before the first entry after power-up the newest one, the only
  *  one that may be such, is written once more, and everything else that is not needed is erased.
  *  Relies on: index.ts for which filekeys there are. Uses LEAF_INPUT, PAGE and TAG. */
+
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { equal } from "../crypto/bytes";
+import { publish } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import { CLAIMS_OFFSET } from "../defs/medium";
 import {
@@ -133,7 +135,7 @@ function write(key: usize): Status {
   store<u32>(PAGE, ++top, POINTER_OFF_SEQUENCE);
   store<u32>(PAGE, FORMAT_VERSION, POINTER_OFF_VERSION);
   authenticate(key);
-  memory.copy(PAGE + POINTER_OFF_MAC, TAG, 16);
+  publish(PAGE + POINTER_OFF_MAC, TAG, 16);
   const last = newest(NONE);
   let tries = 0;
   for (let step = 1; step <= POINTER_PLACES && tries < PLACES_TRIED; step++) {

@@ -1,6 +1,7 @@
 /** Deterministic CBOR (RFC 8949 §4.2): one bounded reader and one bounded writer, the only code that walks messages.
  *  The reader takes unsigned integers up to 2^32−1, byte and text strings, arrays, maps and booleans, in shortest form with definite lengths;
  *  anything else makes it unfit, and it stays so. */
+import { reveal } from "../crypto/declassify";
 import { Trap, trap } from "../trap";
 
 const UNSIGNED: u32 = 0;
@@ -39,7 +40,7 @@ function readByte(): u32 {
     fit = false;
     return 0;
   }
-  return load<u8>(cursor++);
+  return load<u8>(reveal(cursor++));
 }
 
 function readHead(major: u32): u32 {

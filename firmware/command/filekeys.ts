@@ -6,13 +6,12 @@ import * as filekey from "../claim/filekey";
 import * as pointers from "../claim/pointers";
 import * as rate from "../claim/rate";
 import { equal, isZero, wipe } from "../crypto/bytes";
+import { reveal } from "../crypto/declassify";
 import {
-  DELTA_OFF_END,
   DELTA_OFF_ID,
   DELTA_OFF_START,
   DELTA_SIZE,
   FILEKEY_HEAD,
-  FILEKEY_OFF_CAPACITY,
   FILEKEY_OFF_FLAGS,
   FILEKEY_OFF_ID,
   LISTED_DELTA,
@@ -132,7 +131,7 @@ function isFull(): bool {
 
 /** The number of positions in the request; 0 when it is none. */
 function positions(): i64 {
-  return request.dataLength == 8 ? max<i64>(0, load<i64>(request.data)) : 0;
+  return request.dataLength == 8 ? max<i64>(0, load<i64>(reveal(request.data))) : 0;
 }
 
 export function create(): Status {
@@ -165,7 +164,7 @@ function readRepeated(capacity: i64): Status {
   const isSame =
     capacity == 0
       ? equal(CONTENT + FILEKEY_OFF_ID, RESULT, 16)
-      : filekey.isAuthority(CONTENT) && load<i64>(CONTENT, FILEKEY_OFF_CAPACITY) == capacity;
+      : filekey.isAuthority(CONTENT) && filekey.capacity(CONTENT) == capacity;
   memory.copy(RESULT, CONTENT + FILEKEY_OFF_ID, 16);
   return isSame ? Status.Ok : Status.TokenReused;
 }
@@ -293,8 +292,8 @@ function reserveFrom(size: i64): Status {
   if (status != Status.Ok) return status;
   if (!findPointer()) return Status.PositionsLost;
   const newest = filekey.delta(CONTENT, filekey.deltas(length));
-  const first = load<i64>(newest, DELTA_OFF_START);
-  const end = load<i64>(newest, DELTA_OFF_END);
+  const first = filekey.start(newest);
+  const end = filekey.end(newest);
   if (!isRepeated(size, first)) {
     const latest = load<i64>(PAGE, POINTER_OFF_LATEST);
     if (latest >= end) return Status.DeltaFull; // the last position that there is has none behind it
@@ -342,7 +341,7 @@ function addDelta(n: i32): Status {
   let status: Status = filekey.add(CONTENT, length, request.TOKEN);
   if (status == Status.Ok) status = pay();
   if (status != Status.Ok) return status;
-  const start = load<i64>(filekey.delta(CONTENT, n + 1), DELTA_OFF_START);
+  const start = filekey.start(filekey.delta(CONTENT, n + 1));
   writeDelta(RESULT, n + 1);
   frame(length + DELTA_SIZE);
   status = records.revise(request.HANDLE, request.TOKEN, BODY, PART_HEADER + length + DELTA_SIZE, Origin.Generated);

@@ -55,7 +55,7 @@ export function hasChallenge(): bool {
 
 /** Hello: what anybody may know, and a challenge for one handshake. */
 export function writeHello(): void {
-  fresh = entropy.random(CHALLENGE, CHALLENGE_SIZE) == Status.Ok;
+  fresh = entropy.nonce(CHALLENGE, CHALLENGE_SIZE) == Status.Ok;
   cbor.writeMap(fresh ? 9 : 8);
   cbor.pair(Key.Command, Status.Ok);
   cbor.pair(Key.Protocol, PROTOCOL_VERSION);
@@ -167,7 +167,7 @@ export function writeInfo(): void {
   cbor.pair(Key.Format, FORMAT_VERSION);
   cbor.pairBytes(Key.Instance, INSTANCE, 16);
   cbor.pair(Key.State, store.lifeState());
-  cbor.pair(Key.Custody, mounted ? load<u8>(vault.custody(), CUSTODY_OFF_KIND) : load<u8>(PAGE, FACTS_OFF_CUSTODY));
+  cbor.pair(Key.Custody, mounted ? load<u8>(vault.description(), CUSTODY_OFF_KIND) : load<u8>(PAGE, FACTS_OFF_CUSTODY));
   if (mounted) {
     cbor.pairBytes(Key.Manifest, MANIFEST, 16);
     cbor.writeUint(Key.Classes);

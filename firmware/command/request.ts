@@ -1,12 +1,14 @@
 /** A request, parsed whole before anything is done: which keys it has, and their values. SPEC.md §9.
  *  What must outlive the request's bytes (the response is written over them) is copied; `body` stays where it arrived. */
+
 import { wipe } from "../crypto/bytes";
+import { publish, reveal } from "../crypto/declassify";
 import { GEOMETRY_SIZE } from "../defs/custody";
 import { CLASSES_MAX, HANDLE_SIZE, LABEL_MAX, TOKEN_SIZE } from "../defs/record";
 import { OPERATOR_ID, PSK_SIZE } from "../defs/session";
 import { CHALLENGE_MAX, KEY_SIZE } from "../defs/use";
 import { Key } from "../defs/wire";
-import { ARGUMENTS, ARGUMENTS_SIZE, FILTER } from "../memory";
+import { ARGUMENTS, ARGUMENTS_SIZE, FILTER, SECRET_ARGUMENT } from "../memory";
 import * as cbor from "./cbor";
 
 export const HANDLE: usize = ARGUMENTS;
@@ -14,9 +16,9 @@ export const TOKEN: usize = ARGUMENTS + HANDLE_SIZE;
 export const DIGEST: usize = ARGUMENTS + 32; // 16: manifest digest
 export const GEOMETRY: usize = ARGUMENTS + 48; // CLASSES_MAX × GEOMETRY_SIZE
 export const OPERATOR_ARGUMENT: usize = ARGUMENTS + 64; // OPERATOR_ID, and room up to 16
-export const SECRET: usize = ARGUMENTS + 80; // 32: an operator's key
-export const PUBLIC: usize = ARGUMENTS + 112; // 32: the other side's public key
-export const CHALLENGE_ARGUMENT: usize = ARGUMENTS + 144; // CHALLENGE_MAX
+export const PUBLIC: usize = ARGUMENTS + 80; // 32: the other side's public key
+export const CHALLENGE_ARGUMENT: usize = ARGUMENTS + 112; // CHALLENGE_MAX
+export const SECRET: usize = SECRET_ARGUMENT; // 32: an operator's key
 export const LABEL_ARGUMENT: usize = FILTER;
 export const PREFIX: usize = FILTER + LABEL_MAX;
 
@@ -103,30 +105,32 @@ export function parse(at: usize, size: i32): bool {
 
 function readFixed(to: usize, size: i32): bool {
   if (cbor.readBytes() != size || !cbor.isFit()) return false;
-  memory.copy(to, cbor.stringAt(), size);
+  if (to == SECRET) memory.copy(to, cbor.stringAt(), size);
+  else publish(to, cbor.stringAt(), size);
   return true;
 }
 
 function readLabel(to: usize): i32 {
   const size = cbor.readText();
   if (!cbor.isFit()) return 0;
-  if (size > LABEL_MAX || !cbor.isUtf8(cbor.stringAt(), size)) {
+  if (size > LABEL_MAX || !cbor.isUtf8(reveal(cbor.stringAt()), size)) {
     labels = false;
     return 0;
   }
-  memory.copy(to, cbor.stringAt(), size);
+  publish(to, cbor.stringAt(), size);
   return size;
 }
 
 /** Forgets what was copied: handle and token are not secret, keys are. */
 export function forget(): void {
   wipe(ARGUMENTS, ARGUMENTS_SIZE);
+  wipe(SECRET, PSK_SIZE);
 }
 
 /** A string that stays where it arrived; its length. */
 function readString(isText: bool): i32 {
   const size = isText ? cbor.readText() : cbor.readBytes();
-  if (isText && cbor.isFit() && !cbor.isUtf8(cbor.stringAt(), size)) labels = false;
+  if (isText && cbor.isFit() && !cbor.isUtf8(reveal(cbor.stringAt()), size)) labels = false;
   return size;
 }
 
@@ -135,15 +139,15 @@ function readOperator(): bool {
   wipe(OPERATOR_ARGUMENT, OPERATOR_ID);
   const size = cbor.readText();
   if (!cbor.isFit()) return false;
-  const ends = size > 0 && load<u8>(cbor.stringAt() + size - 1) == 0; // in zeros, like what is filled up: two spellings of one id
-  if (size <= OPERATOR_ID && !ends) memory.copy(OPERATOR_ARGUMENT, cbor.stringAt(), size);
+  const ends = size > 0 && load<u8>(reveal(cbor.stringAt()) + size - 1) == 0; // in zeros, like what is filled up: two spellings of one id
+  if (size <= OPERATOR_ID && !ends) publish(OPERATOR_ARGUMENT, cbor.stringAt(), size);
   return true;
 }
 
 function readChallenge(): bool {
   challengeLength = cbor.readBytes();
   if (!cbor.isFit() || challengeLength > CHALLENGE_MAX) return cbor.isFit();
-  memory.copy(CHALLENGE_ARGUMENT, cbor.stringAt(), challengeLength);
+  publish(CHALLENGE_ARGUMENT, cbor.stringAt(), challengeLength);
   return true;
 }
 

@@ -1,4 +1,5 @@
 /** Copying, wiping and comparing bytes; the comparison is constant-time. */
+import { declassify } from "./declassify";
 
 /** Copies length bytes; the ranges must not overlap. */
 export function copy(to: usize, from: usize, length: i32): void {
@@ -19,7 +20,7 @@ export function equal(a: usize, b: usize, length: i32): bool {
   }
   for (; i <= length - 4; i += 4) difference |= load<u32>(a + i) ^ load<u32>(b + i);
   for (; i < length; i++) difference |= load<u8>(a + i) ^ load<u8>(b + i);
-  return difference == 0;
+  return declassify(difference == 0);
 }
 
 /** Whether length bytes are all zero. */
@@ -28,7 +29,7 @@ export function isZero(at: usize, length: i32): bool {
   let i = 0;
   for (; i <= length - 8; i += 8) any |= load<u64>(at + i);
   for (; i < length; i++) any |= load<u8>(at + i);
-  return any == 0;
+  return declassify(any == 0);
 }
 
 /** Writes an ASCII text, which the compiler keeps as UTF-16. Returns its length. */

@@ -1,7 +1,9 @@
 /** ChaCha20-Poly1305 with a nonce of 12 bytes (RFC 8439 §2.8). In place, one shot. Opening verifies the tag before any byte is decrypted. */
+
 import { STREAM, TAG } from "../memory";
 import { equal, wipe } from "./bytes";
 import * as chacha from "./chacha20";
+import { publish } from "./declassify";
 import * as poly from "./poly1305";
 
 /** The one-time key is block 0 of the key stream; the next block is number 1. */
@@ -21,7 +23,10 @@ function authenticate(aad: usize, aadLength: i32, data: usize, length: i32, tag:
 export function seal(key: usize, nonce: usize, aad: usize, aadLength: i32, data: usize, length: i32, tag: usize): void {
   begin(key, nonce);
   chacha.xor(data, length);
-  authenticate(aad, aadLength, data, length, tag);
+  authenticate(aad, aadLength, data, length, TAG);
+  publish(data, data, length);
+  publish(tag, TAG, 16);
+  wipe(TAG, 16);
   chacha.end();
 }
 

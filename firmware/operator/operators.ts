@@ -1,8 +1,10 @@
 /** Operators: 20 places in data flash; the journal's body says which are in use and which keys wait for their first use. SPEC.md §11.
  *  A place is written before the one record that makes it count, and erased when it counts no more. The vault must be open. */
+
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
+import { expectPublic, publish, reveal } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import { JOURNAL_PLACE, Operation } from "../defs/journal";
 import { OPERATORS_OFFSET } from "../defs/medium";
@@ -56,7 +58,8 @@ export function read(place: i32): Status {
   if (status != Status.Ok) return <Status>status;
   cross();
   computeTag();
-  const whole = equal(TAG, OPERATOR + OPERATOR_OFF_TAG, 16) && <i32>load<u8>(OPERATOR, OPERATOR_OFF_PLACE) == place;
+  const whole =
+    equal(TAG, OPERATOR + OPERATOR_OFF_TAG, 16) && <i32>load<u8>(reveal(OPERATOR), OPERATOR_OFF_PLACE) == place;
   wipe(TAG, 32);
   return whole ? Status.Ok : Status.Corrupt;
 }
@@ -68,14 +71,14 @@ function readId(place: i32): Status {
 
 /** Role and id of the place in OPERATOR. */
 export function role(): u32 {
-  return load<u8>(OPERATOR, OPERATOR_OFF_ROLE);
+  return load<u8>(reveal(OPERATOR), OPERATOR_OFF_ROLE);
 }
 export function id(): usize {
   return OPERATOR + OPERATOR_OFF_ID;
 }
 export function idLength(): i32 {
   let length = OPERATOR_ID;
-  while (length > 0 && load<u8>(id() + length - 1) == 0) length--;
+  while (length > 0 && load<u8>(reveal(id()) + length - 1) == 0) length--;
   return length;
 }
 
@@ -148,7 +151,8 @@ function erase(place: i32): Status {
 /** Writes the sealed place in OPERATOR to the medium, which was not in use. Ok | MediumFailed. */
 function program(place: i32): Status {
   if (erase(place) != Status.Ok) return Status.MediumFailed;
-  if (board.program(Region.Data, offset(place), OPERATOR, OPERATOR_PLACE) != Status.Ok) return Status.MediumFailed;
+  if (board.program(Region.Data, offset(place), expectPublic(OPERATOR), OPERATOR_PLACE) != Status.Ok)
+    return Status.MediumFailed;
   if (board.read(Region.Data, offset(place), PAGE, OPERATOR_PLACE) != Status.Ok) return Status.MediumFailed;
   return equal(PAGE, OPERATOR, OPERATOR_PLACE) ? Status.Ok : Status.MediumFailed;
 }
@@ -158,8 +162,9 @@ function seal(place: i32): void {
   store<u32>(OPERATOR, state.sequence(NEXT), OPERATOR_OFF_SEQUENCE);
   store<u8>(OPERATOR, place, OPERATOR_OFF_PLACE);
   computeTag();
-  memory.copy(OPERATOR + OPERATOR_OFF_TAG, TAG, 16);
+  publish(OPERATOR + OPERATOR_OFF_TAG, TAG, 16);
   cross();
+  publish(OPERATOR + OPERATOR_OFF_KEY, OPERATOR + OPERATOR_OFF_KEY, PSK_SIZE);
   wipe(TAG, 32);
 }
 

@@ -1,8 +1,10 @@
 /** Refused handshakes: counted, never locked out. SPEC.md §11. The first one after power-up and each power of two of the total are written,
  *  so that whoever holds the cable cannot wear the flash out; the pause lives in RAM and delays, but refuses nothing. */
+
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
+import { publish } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import { REFUSALS_OFFSET } from "../defs/medium";
 import {
@@ -95,7 +97,7 @@ export function write(): void {
   const sequence = load<u32>(REFUSALS, REFUSAL_OFF_SEQUENCE) + 1;
   store<u32>(REFUSALS, sequence, REFUSAL_OFF_SEQUENCE);
   authenticate(REFUSALS);
-  memory.copy(REFUSALS + REFUSAL_OFF_MAC, TAG, 16);
+  publish(REFUSALS + REFUSAL_OFF_MAC, TAG, 16);
   const offset = REFUSALS_OFFSET + (sequence % REFUSAL_PLACES) * REFUSAL_PLACE;
   if (board.erase(Region.Data, offset) == Status.Ok) board.program(Region.Data, offset, REFUSALS, REFUSAL_PLACE);
 }

@@ -1,7 +1,9 @@
 /** The responder of Noise_NNpsk0_25519_ChaChaPoly_SHA256, Noise Protocol Framework revision 34 (§ numbers are its). Two messages:
  *  `-> psk, e` and `<- e, ee`. Constant-time in the key and in the ephemeral scalar. What it knows is wiped by end(). */
+
 import { ascii, wipe } from "../crypto/bytes";
 import * as aead from "../crypto/chacha20poly1305";
+import { publish, reveal } from "../crypto/declassify";
 import { noiseHkdf } from "../crypto/hmac";
 import * as sha from "../crypto/sha256";
 import { x25519, x25519Base } from "../crypto/x25519";
@@ -50,6 +52,7 @@ export function writeSecond(out: usize, theirs: usize, scalar: usize, payload: u
   const good = x25519(SECOND, EPHEMERAL, theirs); // before `out`, which may lie over it
   memory.copy(scalar, SECOND, 32);
   x25519Base(out, EPHEMERAL);
+  publish(out, out, 32);
   mixHash(out, 32); // e
   mixKey(out, 32);
   mixKey(scalar, 32); // ee
@@ -62,7 +65,7 @@ export function writeSecond(out: usize, theirs: usize, scalar: usize, payload: u
 
 /** The session id: the first two bytes of the handshake hash (§11.2). */
 export function sessionId(): u32 {
-  return load<u16>(HASH);
+  return load<u16>(reveal(HASH));
 }
 
 /** Split (§5.2): the key of what the host sends, then of what the device sends, 64 bytes. Ends the handshake. */

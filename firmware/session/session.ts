@@ -1,10 +1,12 @@
 /** The session layer: what comes in an envelope, who it comes from, and the envelope of the answer. SPEC.md §11.
  *  Relies on: noise.ts for handshakes, channel.ts for what they end in, command.ts for the map inside.
  *  One request at a time: begin() says whether it takes a while, work() answers it, cancel() gives it up. */
+
 import * as board from "../board";
 import * as command from "../command/command";
 import * as info from "../command/info";
 import { isZero, wipe } from "../crypto/bytes";
+import { publish, reveal } from "../crypto/declassify";
 import { INNER_MAX, PROTOCOL_VERSION } from "../defs/link";
 import { NO_OPERATOR } from "../defs/operator";
 import {
@@ -74,7 +76,7 @@ export function expire(): void {
 export function begin(length: i32): bool {
   clearDetail();
   expire();
-  kind = length > 0 ? load<u8>(ENVELOPE) : -1;
+  kind = length > 0 ? load<u8>(reveal(ENVELOPE)) : -1;
   activation = false;
   isWhole = length == 1 + OPERATOR_ID + NOISE_FIRST;
   if (kind == Envelope.Handshake) return true;
@@ -129,7 +131,7 @@ function writePrologue(): void {
   store<u8>(PROLOGUE, PROTOCOL_VERSION);
   memory.copy(PROLOGUE + 1, INSTANCE, 16);
   memory.copy(PROLOGUE + 17, CHALLENGE, CHALLENGE_SIZE);
-  memory.copy(PROLOGUE + 33, ID, OPERATOR_ID);
+  publish(PROLOGUE + 33, ID, OPERATOR_ID);
 }
 
 /** Wipes what a handshake knew and refuses it; counted unless nobody is to blame. */
@@ -187,7 +189,7 @@ function succeed(place: i32): i32 {
 
 /** Opens the request and hands it to the commands. `length`: bytes of the map in it. */
 function beginSealed(length: i32, now: i64): bool {
-  const wanted = load<u16>(ENVELOPE, 1);
+  const wanted = load<u16>(reveal(ENVELOPE), 1);
   const sealedLength = length + SEALED_EXTRA - SEALED_HEAD;
   let genuine = channel.id(RUNNING) == wanted && channel.open(RUNNING, MESSAGE, sealedLength, now);
   if (!genuine && channel.id(CANDIDATE) == wanted && channel.open(CANDIDATE, MESSAGE, sealedLength, now)) {

@@ -1,8 +1,10 @@
 /** The set digest: a two-level keyed BLAKE3 over the header MACs of all live slots. SPEC.md §5. It tells a partial restore, a mistake
  *  or failing flash from the set that the journal vouches for. LEAVES holds the leaves of the state in CURRENT. */
+
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
+import { publish } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import { BODY_OFF_DIGEST } from "../defs/journal";
 import { SLOT_BLOCK, UNIT } from "../defs/medium";
@@ -38,7 +40,7 @@ export function mount(): bool {
   wipe(LEAVES, LEAVES_SIZE);
   for (let block = 0; block < geometry.blockCount(); block++) {
     leaf(CURRENT, block);
-    memory.copy(LEAVES + block * 16, TAG, 16);
+    publish(LEAVES + block * 16, TAG, 16);
   }
   root();
   return equal(TAG, CURRENT + BODY_OFF_DIGEST, 16);
@@ -53,11 +55,11 @@ export function stands(block: i32): bool {
 /** Takes a block's leaf anew, under the live bits of NEXT. */
 export function update(block: i32): void {
   leaf(NEXT, block);
-  memory.copy(LEAVES + block * 16, TAG, 16);
+  publish(LEAVES + block * 16, TAG, 16);
 }
 
 /** Writes the root over the present leaves into NEXT. */
 export function seal(): void {
   root();
-  memory.copy(NEXT + BODY_OFF_DIGEST, TAG, 16);
+  publish(NEXT + BODY_OFF_DIGEST, TAG, 16);
 }

@@ -1,9 +1,11 @@
 /** Random bytes: health-tested noise, conditioned with BLAKE3, behind a DRBG that erases its key with each use.
  *  Tests: NIST SP 800-90B §4.4 (repetition count, adaptive proportion) at a claimed half bit per sample, first over
  *  START_SAMPLES at start-up, then over every sample. The claim is to be measured on the board: DESIGN.md §6. */
+
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { wipe } from "../crypto/bytes";
+import { declassify, reveal } from "../crypto/declassify";
 import { Status } from "../defs/status";
 import { DRBG, NOISE } from "../memory";
 
@@ -34,20 +36,18 @@ function forget(): void {
   seen = 0;
 }
 
-/** Both health tests over one sample; false on failure. */
+/** Both health tests over one sample; false on failure. Without a branch on what the sample is. */
 function healthy(sample: u32): bool {
-  if (sample == last) repeats++;
-  else repeats = 1;
+  repeats = select(repeats + 1, 1, sample == last);
   last = sample;
-  if (repeats >= REPETITION_LIMIT) return false;
   if (seen == 0) {
     reference = sample;
     matches = 0;
   }
-  if (sample == reference) matches++;
+  matches += <i32>(sample == reference);
   seen++;
   if (seen == WINDOW) seen = 0;
-  return matches < PROPORTION_LIMIT;
+  return declassify(<bool>(<i32>(repeats < REPETITION_LIMIT) & <i32>(matches < PROPORTION_LIMIT)));
 }
 
 /** Gathers one round of samples into the key. False when the source is silent or fails its tests. */
@@ -80,10 +80,20 @@ export function ready(): Status {
 
 /** Writes up to 32 random bytes, with a fresh round of noise mixed in first. Ok | EntropyNotReady (nothing written). */
 export function random(out: usize, length: i32): Status {
+  return draw(out, DRBG + 32, length);
+}
+
+/** Writes random bytes that everybody may see: nonces, challenges, ids. As random. */
+export function nonce(out: usize, length: i32): Status {
+  return draw(out, reveal(DRBG + 32), length);
+}
+
+/** @param from DRBG + 32, as what it is to count */
+function draw(out: usize, from: usize, length: i32): Status {
   if (ready() != Status.Ok || !gather()) return Status.EntropyNotReady;
   store<u64>(NOISE, 1); // 1: output, 2: next key
   keyed(DRBG + 32, DRBG, NOISE, 8);
-  memory.copy(out, DRBG + 32, length);
+  memory.copy(out, from, length);
   store<u64>(NOISE, 2);
   keyed(DRBG + 32, DRBG, NOISE, 8);
   memory.copy(DRBG, DRBG + 32, 32);

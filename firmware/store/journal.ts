@@ -2,9 +2,11 @@
  *  begin() makes an intent durable before anything else is touched; commit() makes the whole new state durable.
  *  Believed: a valid MAC, for choosing the newest record; `settled`, for showing it without a write; a readable intent, as
  *  "this may be dirty". Not believed: blank, 0xFF, one reading of an unsettled record. */
+
 import * as board from "../board";
 import { keyed } from "../crypto/blake3";
 import { equal } from "../crypto/bytes";
+import { publish, reveal } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import {
   ANNOUNCEMENT,
@@ -103,7 +105,7 @@ function isSettled(at: usize): bool {
 function wasSettled(at: usize): bool {
   if (isSettled(at)) return true;
   keyed(TAG, key(KeyName.Journal), at, BODY_OFF_MAC);
-  memory.copy(PLACE, TAG, 16);
+  publish(PLACE, TAG, 16);
   keyed(TAG, key(KeyName.Journal), PLACE, 16);
   return equal(TAG, at + BODY_OFF_SETTLED, 4);
 }
@@ -178,16 +180,16 @@ function writeIntent(place: i32, operation: Operation, touched: i32, flags: i32)
   store<u8>(NEXT, flags, INTENT_OFF_FLAGS);
   store<u8>(NEXT, FORMAT_VERSION, INTENT_OFF_VERSION);
   keyed(TAG, key(KeyName.Journal), NEXT, INTENT_OFF_CHECK);
-  memory.copy(NEXT + INTENT_OFF_CHECK, TAG, 8);
+  publish(NEXT + INTENT_OFF_CHECK, TAG, 8);
   return <Status>board.program(Region.Data, offset(place), NEXT, INTENT_SIZE);
 }
 
 /** Body, then the settled word; NEXT becomes CURRENT. */
 function writeBody(place: i32): Status {
   keyed(TAG, key(KeyName.Journal), NEXT, BODY_OFF_MAC);
-  memory.copy(NEXT + BODY_OFF_MAC, TAG, 16);
+  publish(NEXT + BODY_OFF_MAC, TAG, 16);
   keyed(TAG, key(KeyName.Journal), NEXT + BODY_OFF_MAC, 16);
-  memory.copy(NEXT + BODY_OFF_SETTLED, TAG, 4);
+  publish(NEXT + BODY_OFF_SETTLED, TAG, 4);
   const from = offset(place);
   if (board.program(Region.Data, from + INTENT_SIZE, NEXT + INTENT_SIZE, BODY_OFF_SETTLED - INTENT_SIZE) != Status.Ok)
     return Status.MediumFailed;
@@ -227,7 +229,7 @@ export function isAt(at: i32): bool {
 }
 
 function seen(place: i32): usize {
-  return MESSAGE + place * JOURNAL_PLACE;
+  return reveal(MESSAGE + place * JOURNAL_PLACE);
 }
 function seenSequence(place: i32): u32 {
   return load<u32>(seen(place), INTENT_OFF_SEQUENCE);

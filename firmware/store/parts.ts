@@ -1,4 +1,5 @@
 /** Parts: the framing inside a record body. SPEC.md §6. The core checks it and reads it; it never rewrites it. */
+import { reveal } from "../crypto/declassify";
 import {
   PART_HEADER,
   PART_OFF_ALGORITHM,
@@ -11,16 +12,16 @@ import {
 } from "../defs/record";
 
 export function contentLength(part: usize): i32 {
-  return load<u16>(part, PART_OFF_LENGTH);
+  return load<u16>(reveal(part), PART_OFF_LENGTH);
 }
 export function kind(part: usize): i32 {
-  return load<u8>(part, PART_OFF_KIND);
+  return load<u8>(reveal(part), PART_OFF_KIND);
 }
 export function flags(part: usize): i32 {
-  return load<u8>(part, PART_OFF_FLAGS);
+  return load<u8>(reveal(part), PART_OFF_FLAGS);
 }
 export function algorithm(part: usize): i32 {
-  return load<i32>(part, PART_OFF_ALGORITHM);
+  return load<i32>(reveal(part), PART_OFF_ALGORITHM);
 }
 /** The part behind this one. */
 export function next(part: usize): usize {

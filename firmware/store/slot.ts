@@ -1,7 +1,9 @@
 /** Writing and copying slots: sealed body first, header last, every unit read back. Never writes a slot that is not free.
  *  SPEC.md §4. Relies on journal.ts having made the intent durable. */
+
 import * as board from "../board";
 import { equal, wipe } from "../crypto/bytes";
+import { expectPublic } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import { UNIT } from "../defs/medium";
 import { HEADER_SIZE } from "../defs/slot";
@@ -27,7 +29,7 @@ function fillPage(from: i32, label: usize, labelLength: i32, body: usize, bodyLe
   }
   const bodyFrom = from + at - labelLength;
   const rest = min(bodyLength - bodyFrom, UNIT - at);
-  if (rest > 0) memory.copy(PAGE + at, body + bodyFrom, rest);
+  if (rest > 0) memory.copy(PAGE + at, expectPublic(body + bodyFrom), rest);
 }
 
 /** Writes label and sealed body, then the header at `head`. Ok | MediumFailed (the slot is dirty now). */

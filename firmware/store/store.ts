@@ -1,9 +1,11 @@
 /** The store: fixed slots of sealed records behind handles. SPEC.md §3–§6, rules in §9; why: DESIGN.md.
  *  Relies on: journal.ts for atomicity, vault.ts for keys, space.ts for slots. A change that the medium failed mounts again.
  *  The may… functions open the vault; command.ts closes it when the command is over. */
+
 import * as board from "../board";
 import { hash, keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
+import { publish } from "../crypto/declassify";
 import * as aead from "../crypto/xchacha20poly1305";
 import { FACTS_OFF_CUSTODY, Region } from "../defs/boundary";
 import {
@@ -123,7 +125,7 @@ export function rescue(): void {
   wipe(INSTANCE, 32);
   wipe(CURRENT, JOURNAL_PLACE);
   if (vault.open() == Status.Ok) {
-    memory.copy(INSTANCE, vault.custody() + CUSTODY_OFF_INSTANCE, 16);
+    memory.copy(INSTANCE, vault.description() + CUSTODY_OFF_INSTANCE, 16);
     journal.look(); // for the operators alone
   }
   vault.close();
@@ -144,7 +146,7 @@ function mountAs(): State {
   const custody = vault.open();
   if (custody == Status.WrongVersion) return State.WrongVersion;
   if (custody != Status.Ok) return journal.isAnnounced() || journal.isVirgin() ? State.Blank : State.CustodyDamaged;
-  const place = vault.custody();
+  const place = vault.description();
   if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0)
     return State.CustodyDamaged;
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
@@ -214,7 +216,7 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
     const status = mayChange();
     if (status != Status.Ok) return status;
     if (life != State.Provisioning) return Status.AlreadyProvisioned;
-    const place = vault.custody();
+    const place = vault.description();
     const same = equal(MANIFEST, manifest, 16) && load<u8>(place, CUSTODY_OFF_CLASSES) == <u8>count;
     return same && equal(place + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE)
       ? Status.Ok
@@ -358,7 +360,7 @@ export function describe(token: usize, usage: i32, tier: i32, policy: i32, origi
   store<u8>(FRESH, FORMAT_VERSION, HEADER_OFF_VERSION);
   memory.copy(FRESH + HEADER_OFF_TOKEN, token, TOKEN_SIZE);
   hash(TAG, token, TOKEN_SIZE);
-  memory.copy(FRESH + HEADER_OFF_FIRST_TOKEN, TAG, FIRST_TOKEN_SIZE);
+  publish(FRESH + HEADER_OFF_FIRST_TOKEN, TAG, FIRST_TOKEN_SIZE);
   store<u8>(FRESH, usage, HEADER_OFF_USAGE);
   store<u8>(FRESH, tier, HEADER_OFF_TIER);
   store<u8>(FRESH, origin, HEADER_OFF_ORIGIN);
@@ -375,7 +377,7 @@ function describeVersion(token: usize): void {
 function content(label: usize, labelLength: i32, body: usize, length: i32): void {
   store<u8>(FRESH, labelLength, HEADER_OFF_LABEL_LENGTH);
   header.hashLabel(label, labelLength);
-  memory.copy(FRESH + HEADER_OFF_LABEL_HASH, TAG, 16);
+  publish(FRESH + HEADER_OFF_LABEL_HASH, TAG, 16);
   store<u16>(FRESH, length, HEADER_OFF_LENGTH);
   store<u8>(FRESH, parts.count(body, length), HEADER_OFF_PARTS);
 }
@@ -394,7 +396,7 @@ function isSame(body: usize): bool {
 
 function hashToken(token: usize): void {
   hash(TAG, token, TOKEN_SIZE);
-  memory.copy(TOKEN_HASH, TAG, FIRST_TOKEN_SIZE);
+  publish(TOKEN_HASH, TAG, FIRST_TOKEN_SIZE);
 }
 
 /** Was this token used before? 0 no; 1 yes, for this very request (its result is in FRESH); negative: TokenReused.
@@ -580,7 +582,7 @@ function renew(
 function writeVersion(operation: Operation, c: i32, label: usize, body: usize): Status {
   const length = header.bodyLength(FRESH);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    if (entropy.random(FRESH + HEADER_OFF_NONCE, 16) != Status.Ok) return Status.EntropyNotReady;
+    if (entropy.nonce(FRESH + HEADER_OFF_NONCE, 16) != Status.Ok) return Status.EntropyNotReady;
     let status = space.provide(c);
     if (status != Status.Ok) return status;
     const slot = space.chosen();
@@ -603,13 +605,13 @@ function sealFresh(operation: Operation, body: usize, length: i32): void {
   const sequence = state.sequence(NEXT);
   store<u32>(FRESH, sequence, HEADER_OFF_SEQUENCE);
   if (operation == Operation.Put) {
-    store<u8>(FRESH, load<u8>(vault.custody(), CUSTODY_OFF_KIND), HEADER_OFF_CUSTODY);
+    store<u8>(FRESH, load<u8>(vault.description(), CUSTODY_OFF_KIND), HEADER_OFF_CUSTODY);
     store<u32>(FRESH, state.epoch(NEXT), HEADER_OFF_EPOCH);
     store<u32>(FRESH, sequence, HEADER_OFF_CREATED);
     store<u32>(PAGE, sequence);
     memory.copy(PAGE + 4, INSTANCE, 16);
     keyed(TAG, key(KeyName.Handle), PAGE, 20);
-    memory.copy(FRESH + HEADER_OFF_HANDLE, TAG, HANDLE_SIZE);
+    publish(FRESH + HEADER_OFF_HANDLE, TAG, HANDLE_SIZE);
   }
   const seal = key(KeyName.Seal);
   nonceOf(FRESH);

@@ -4,6 +4,7 @@ import * as board from "../board";
 import { derive, keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
 import { context } from "../crypto/context";
+import { reveal } from "../crypto/declassify";
 import { Region } from "../defs/boundary";
 import {
   CUSTODY_COPIES,
@@ -67,7 +68,7 @@ function custodyMac(at: usize): void {
 
 /** Whether a place was written whole, by this format version or another: magic, version, root and MAC never move. */
 function isGenuine(at: usize): bool {
-  if (load<u32>(at, CUSTODY_OFF_MAGIC) != CUSTODY_MAGIC) return false;
+  if (load<u32>(reveal(at), CUSTODY_OFF_MAGIC) != CUSTODY_MAGIC) return false;
   custodyMac(at);
   return equal(TAG, at + CUSTODY_OFF_MAC, 16);
 }
@@ -78,7 +79,7 @@ export function open(): Status {
   for (let i = 0; i < CUSTODY_COPIES; i++) {
     const at = VAULT + i * CUSTODY_PLACE;
     if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok || !isGenuine(at)) continue;
-    other = load<u8>(at, CUSTODY_OFF_VERSION);
+    other = load<u8>(reveal(at), CUSTODY_OFF_VERSION);
     if (other != FORMAT_VERSION) return Status.WrongVersion;
     place = at;
     return Status.Ok;
@@ -90,6 +91,11 @@ export function open(): Status {
 export function custody(): usize {
   if (place == 0) trap(Trap.VaultClosed);
   return place;
+}
+
+/** The same, for what stands there beside the root: none of it is secret. */
+export function description(): usize {
+  return reveal(custody());
 }
 
 /** One derived key, 32 bytes, valid until close(). The vault must be open. */

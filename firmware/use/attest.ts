@@ -48,7 +48,7 @@ export function write(out: usize, challenge: usize, challengeLength: i32, isReco
     cbor.pair(Key.Sequence, load<u32>(HEADER, HEADER_OFF_SEQUENCE));
   }
   cbor.pairBytes(Key.Instance, INSTANCE, 16);
-  cbor.pair(Key.Custody, load<u8>(vault.custody(), CUSTODY_OFF_KIND)); // a record's own is the same: only this root opens it
+  cbor.pair(Key.Custody, load<u8>(vault.description(), CUSTODY_OFF_KIND)); // a record's own is the same: only this root opens it
   cbor.pairBytes(Key.CoreHash, PAGE + FACTS_OFF_CORE, 32);
   cbor.pairBytes(Key.UniqueId, PAGE + FACTS_OFF_UID, 16);
   if (isRecord) {

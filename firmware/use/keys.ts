@@ -1,6 +1,8 @@
 /** Keys in a record's body: finding them, making them, and their public halves. SPEC.md §6, §12. Relies on parts.ts for the framing;
  *  every body has passed its count(). Which parts there are is public, what secret ones hold is not. */
+
 import { equal, wipe } from "../crypto/bytes";
+import { reveal } from "../crypto/declassify";
 import * as ed25519 from "../crypto/ed25519";
 import { x25519Base } from "../crypto/x25519";
 import {
@@ -37,7 +39,7 @@ export function algorithmFor(usage: u32): i32 {
 export function firstSecret(body: usize, length: i32, algorithm: i32): usize {
   const end = body + length;
   for (let part = body; part < end; part = parts.next(part)) {
-    const header = load<u64>(part);
+    const header = load<u64>(reveal(part));
     if (header == (ED25519 | SECRET) && algorithm != ALG_X25519) return part;
     if (header == (X25519 | SECRET) && algorithm != ALG_ED25519) return part;
   }
@@ -46,9 +48,9 @@ export function firstSecret(body: usize, length: i32, algorithm: i32): usize {
 
 /** The public part of a secret key: the next key of its algorithm behind it, if that is not secret; 0 when there is none. */
 function publicBehind(secret: usize, end: usize): usize {
-  const header = load<u64>(secret);
+  const header = load<u64>(reveal(secret));
   for (let part = parts.next(secret); part < end; part = parts.next(part)) {
-    if ((load<u64>(part) | SECRET) == header) return parts.flags(part) == 0 ? part : 0;
+    if ((load<u64>(reveal(part)) | SECRET) == header) return parts.flags(part) == 0 ? part : 0;
   }
   return 0;
 }

@@ -1,6 +1,8 @@
 /** Signing with a record's Ed25519 key. Each usage class signs messages of one form only, and no message has two of them: a signature that
  *  was given for one purpose is good for no other. SPEC.md §12 has the table. */
+
 import { equal, wipe } from "../crypto/bytes";
+import { reveal } from "../crypto/declassify";
 import * as ed25519 from "../crypto/ed25519";
 import { ALG_ED25519, PART_HEADER, Usage } from "../defs/record";
 import { Status } from "../defs/status";
@@ -35,6 +37,7 @@ function usageOf(data: usize, length: i32): Usage {
 /** Everything that can be said against a request before the record's body is opened. `data`: for sshsig the digest, otherwise the message.
  *  Ok | WrongUsage (detail: the usage) | BadArgument (detail: Namespace or Data) | ForeignMessage (detail: the other usage) | BadMessage. */
 export function check(usage: u32, data: usize, length: i32, namespaceLength: i32, hasNamespace: bool): Status {
+  data = reveal(data);
   if (algorithmFor(usage) != ALG_ED25519) return refuse(Status.WrongUsage, usage);
   const isSshSig = usage == Usage.SshSig;
   if (hasNamespace != isSshSig || (isSshSig && <u32>(namespaceLength - 1) >= <u32>NAMESPACE_MAX))
@@ -70,7 +73,7 @@ export function run(
   if (secret == 0) return Status.NoSuchKey;
   const status = publicOf(publicKey, secret, body + bodyLength, isGenerated);
   if (status != Status.Ok) return status;
-  if (usage == Usage.SshUserAuth && !equal(keyOf(data, length), publicKey, KEY_SIZE)) return Status.BadMessage;
+  if (usage == Usage.SshUserAuth && !equal(keyOf(reveal(data), length), publicKey, KEY_SIZE)) return Status.BadMessage;
   if (usage == Usage.SshSig) {
     length = sshsig.build(BLOB, namespace, namespaceLength, data, length);
     data = BLOB;
