@@ -50,6 +50,8 @@ export interface Policy {
   reveal?: number | undefined;
   /** As reveal; what it points to should be public already. */
   expect?: number | undefined;
+  /** Functions that may set globals to something secret; any when left out. */
+  secretGlobals?: readonly string[];
   /** Exports to begin with; all when left out. */
   roots?: readonly string[];
   /** Secret parameters by root. */
@@ -71,8 +73,8 @@ export interface Report {
   revealed: string[];
   /** Where bytes are taken to be public that stand where secrets may. */
   expected: string[];
-  /** Globals that may hold a secret. */
-  secretGlobals: number[];
+  /** Functions that set a global to something secret. */
+  secretGlobals: string[];
   /** Functions that were looked at, and runs of them. */
   functions: number;
   contexts: number;
@@ -129,6 +131,7 @@ class Checker {
   readonly #declassified = new Set<string>();
   readonly #revealed = new Set<string>();
   readonly #expected = new Set<string>();
+  readonly #secretGlobals = new Set<string>();
   readonly #globals: Value[];
   readonly #done = new Map<string, Value[]>();
   readonly #active: number[] = [];
@@ -157,6 +160,7 @@ class Checker {
       this.#declassified.clear();
       this.#revealed.clear();
       this.#expected.clear();
+      this.#secretGlobals.clear();
       const start = this.#module.start;
       if (start !== undefined) this.#call(this.#func(start), [], []);
       for (const { name, index } of roots) {
@@ -177,7 +181,7 @@ class Checker {
       declassified: [...this.#declassified].sort(),
       revealed: [...this.#revealed].sort(),
       expected: [...this.#expected].sort(),
-      secretGlobals: this.#globals.flatMap((one, i) => (one.isSecret ? [i] : [])),
+      secretGlobals: [...this.#secretGlobals].sort(),
       functions: this.#reached.size,
       contexts: this.#contexts,
       steps: this.#steps,
@@ -253,8 +257,7 @@ class Checker {
       }
       return [...found];
     }
-    // a constant offset may be the base, and the address what is added to it
-    const into = address.into === 0n ? this.#regionsOf([offset]) : address.into;
+    const into = address.into | this.#regionsOf([offset]); // the offset may be the base, and the address what is added to it
     if (into === 0n) return undefined;
     return regions.flatMap((region, i) => ((into >> BigInt(i)) & 1n ? region.cells : []));
   }
@@ -381,9 +384,14 @@ class Checker {
       return { ...value, isView: true };
     },
     getGlobal: (index: number): Value => this.#globals[index] ?? number("i32", true),
-    setGlobal: (index: number, value: Value): void => {
+    setGlobal: (index: number, value: Value, func: Func, one: Instruction, path: readonly string[]): void => {
       const before = this.#globals[index];
       if (before === undefined) throw new Error(`there is no global ${index}`);
+      if (value.isSecret) {
+        this.#secretGlobals.add(func.name);
+        if (!(this.#policy.secretGlobals?.includes(func.name) ?? true))
+          this.#find(func, one, "a global is set to a secret", path);
+      }
       const joined = this.#join(before, value);
       if (this.#isSame(before, joined)) return;
       this.#globals[index] = joined;
@@ -584,7 +592,7 @@ class Run {
         this.#push(tools.getGlobal(index));
         return;
       case "global.set":
-        tools.setGlobal(index, this.#pop());
+        tools.setGlobal(index, this.#pop(), this.#func, one, this.#path);
         return;
       case "br":
         this.#leaveTo(this.#label(labels, index));
