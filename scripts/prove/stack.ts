@@ -1,7 +1,8 @@
 /** How much of the interpreter's stack, and how many C frames, one function needs at most under wasm3. A frame there holds, in slots of four bytes:
  *  results and parameters (two slots each), locals, constants (m3_compile.c, ReserveConstants), then operands. An operand is given the first free
- *  pair of slots, or one slot of a pair, so n operands never need more than n pairs. Those that are a local's or a constant's own slot need none
- *  until wasm3 copies them: at the entry of a block, and before the local is set.
+ *  pair of slots here (wasm3 keeps one in a register, and gives an i32 a single slot), the result of a call the place where the callee left it.
+ *  Operands in a local's or a constant's own slot need none until wasm3 copies them: at the entry of a block, and before the local is set.
+ *  A model, not the compiler: a test compares it with what wasm3 found out for every function of the core.
  *  Relies on: wasm.ts. */
 import { type Func, type Instruction, type Module, signature } from "./wasm.js";
 
@@ -18,8 +19,10 @@ export interface Demand {
 const CONSTANTS_MOST = 120;
 const even = (n: number): number => (n + 1) & ~1;
 
-/** What an operand lies in: the slot of local n, a constant's slot, or a slot of its own. */
-type Operand = number | "constant" | "own";
+/** What an operand lies in: the slot of a local, a constant's slot, or a pair of slots of its own, counted from the first. */
+type Operand = { local: number } | { pair: number } | "constant";
+const isPair = (operand: Operand): operand is { pair: number } => typeof operand === "object" && "pair" in operand;
+const isLocal = (operand: Operand): operand is { local: number } => typeof operand === "object" && "local" in operand;
 
 interface Block {
   op: string;
@@ -74,25 +77,32 @@ export function demand(module: Module, one: Func): Demand {
   const base = locals + constants.reserved;
   const found: Demand = { slots: base, loops: 0, calls: [] };
 
-  let operands: Operand[] = [];
+  const operands: Operand[] = [];
   let loops = 0;
   const blocks: Block[] = [{ op: "function", height: 0, results: results.length, begun: 0, left: 0, reached: true }];
   const here = (): Block => blocks.at(-1)!;
-  // of operands that have slots only; operands below a block have theirs
-  const top = (): number => even(base) + 2 * operands.filter((operand) => operand === "own").length;
-  const touch = (slots: number): void => {
-    found.slots = Math.max(found.slots, slots);
+  const pairs = (): number[] => operands.filter(isPair).map((operand) => operand.pair);
+  const height = (): number => Math.max(0, ...pairs().map((pair) => pair + 1));
+  const slotOf = (pair: number): number => even(base) + 2 * pair;
+  const touch = (count: number): void => {
+    found.slots = Math.max(found.slots, slotOf(count));
   };
-  const push = (operand: Operand): void => {
-    operands.push(operand);
-    touch(top());
+  /** The first free pair. */
+  const pair = (): Operand => {
+    const taken = new Set(pairs());
+    let first = 0;
+    while (taken.has(first)) first++;
+    touch(first + 1);
+    return { pair: first };
   };
   const pop = (count: number): void => {
     operands.length = Math.max(here().height, operands.length - count);
   };
-  const own = (which: (operand: Operand) => boolean): void => {
-    operands = operands.map((operand) => (which(operand) ? "own" : operand));
-    touch(top());
+  /** Copies operands that lie in a local's slot. */
+  const copy = (which: (local: number) => boolean): void => {
+    operands.forEach((operand, i) => {
+      if (isLocal(operand) && which(operand.local)) operands[i] = pair();
+    });
   };
   const leave = (label: number): void => {
     if (!here().reached) return;
@@ -105,7 +115,7 @@ export function demand(module: Module, one: Func): Demand {
   };
   const begin = (op: string, gives: number): void => {
     blocks.push({ op, height: operands.length, results: gives, begun: loops, left: 0, reached: here().reached });
-    touch(top() + 2 * gives); // where the results will lie is set aside at the beginning
+    touch(height() + gives); // where the results will lie is set aside at the beginning
   };
 
   for (const instruction of one.code) {
@@ -116,8 +126,8 @@ export function demand(module: Module, one: Func): Demand {
         throw new Error(
           `${one.name}: the model of wasm3's stack does not cover a ${op} with operands or several results`,
         );
+      copy(() => true);
       if (op === "if") pop(1);
-      own((operand) => typeof operand === "number");
       if (op === "loop") {
         loops++;
         if (here().reached) found.loops = Math.max(found.loops, loops);
@@ -130,7 +140,7 @@ export function demand(module: Module, one: Func): Demand {
       block.reached = blocks.at(-2)!.reached;
       loops = block.begun;
       operands.length = block.height;
-      touch(top() + 2 * block.results);
+      touch(height() + block.results);
     } else if (op === "end") {
       const block = here();
       if (block.reached) block.left = Math.max(block.left, loops);
@@ -138,7 +148,7 @@ export function demand(module: Module, one: Func): Demand {
       loops = block.left;
       operands.length = block.height;
       blocks.pop();
-      if (blocks.length > 0) for (let i = 0; i < block.results; i++) push("own");
+      if (blocks.length > 0) for (let i = 0; i < block.results; i++) operands.push(pair());
     } else if (op === "br" || op === "return" || op === "unreachable") {
       if (op === "br") leave(index!);
       unreachable();
@@ -149,20 +159,23 @@ export function demand(module: Module, one: Func): Demand {
       pop(1);
       for (const label of instruction.labels!) leave(label);
       unreachable();
-    } else if (op === "local.get") push(index!);
+    } else if (op === "local.get") operands.push({ local: index! });
     else if (op === "local.set" || op === "local.tee") {
-      const value = operands.length > here().height ? operands.at(-1)! : "own";
-      pop(1);
-      own((operand) => operand === index);
-      if (op === "local.tee") push(value === index ? "own" : value);
-    } else if (op.endsWith(".const")) push(constants.full ? "own" : "constant");
-    else {
+      copy((local) => local === index);
+      if (op === "local.set") pop(1);
+    } else if (op.endsWith(".const")) operands.push(constants.full ? pair() : "constant");
+    else if (op === "call") {
+      // the callee's frame begins above the arguments, and the results stay where it left them
       const { takes, gives } = effect(module, instruction);
-      if (op === "call") {
-        if (here().reached) found.calls.push({ index: index!, at: Math.max(2, top()), loops });
-      }
+      const top = height();
+      if (here().reached) found.calls.push({ index: index!, at: Math.max(2, slotOf(top)), loops });
       pop(takes);
-      for (let i = 0; i < gives; i++) push("own");
+      for (let i = 0; i < gives; i++) operands.push({ pair: top + i });
+      touch(top + gives);
+    } else {
+      const { takes, gives } = effect(module, instruction);
+      pop(takes);
+      for (let i = 0; i < gives; i++) operands.push(pair());
     }
   }
   return found;
