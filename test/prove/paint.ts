@@ -52,22 +52,13 @@ export class Painted {
   readonly host: Host;
   readonly cStack = { from: symbol("__stack_limit"), to: symbol("__stack_top") };
   readonly wasmStack: { from: number; to: number };
-  /** Bytes of the C stack that were touched before the core ran: while the interpreter compiled it. */
-  readonly compiling: number;
 
   /** Boots, stops right before the core's first instruction, paints, and goes on until the firmware waits. */
   constructor(media: Media, records: number) {
     const { board } = this.device;
     this.device.slots.load(this.device.slotsOffset, media.slots);
     this.device.data.load(0, media.data);
-    board.powerOff();
-    board.powerOn();
-    const noise = Buffer.from(board.peek(this.cStack.from, this.cStack.to - this.cStack.from)!);
-    // RAM of one life holds the same noise, so what differs was written
     board.checkpoint(symbol("core_start"));
-    const used = board.peek(this.cStack.from, noise.length)!;
-    this.compiling = noise.length - used.findIndex((byte, i) => byte !== noise[i]);
-
     const runtime = word(board, symbol("core.0") + CORE_RUNTIME);
     const from = word(board, runtime + wipe.stack);
     this.wasmStack = { from, to: from + 4 * word(board, runtime + wipe.slots) };
@@ -100,6 +91,15 @@ export class Painted {
       if (arena.readUInt32LE(at) === entry) records.add(arena.readUInt32LE(at + 4));
     const { board } = this.device;
     return [...records].sort((a, b) => a - b).map((record) => board.peek(record + offset, 2)!.readUInt16LE());
+  }
+
+  /** Boots once more with the paint put on before the core is compiled. @returns bytes of the C stack that were written */
+  compiling(): number {
+    const { board } = this.device;
+    board.checkpoint(symbol("core_load"));
+    this.#paint(this.cStack.from, this.cStack.to - IN_USE);
+    board.run();
+    return this.cUsed();
   }
 
   close(): void {
