@@ -2,7 +2,6 @@
  *  who calls whom. Compiling, at start, is another matter: wasm3 recurses over the blocks of a function there, so it is measured and not bounded
  *  (board/MEMORY.md).
  *  Relies on: listing.ts. */
-import { CALLING_HANDLERS } from "../check-elf.mjs";
 import { type Line, type Listing, target } from "./listing.js";
 
 export interface Frames {
@@ -14,7 +13,7 @@ export interface Frames {
   call: number;
   loop: number;
   imports: Map<string, number>;
-  /** The deepest handler that goes on at its end, with what it calls. */
+  /** The deepest handler that goes on at its end, with what it calls, and what those that come back call beside the next operation. */
   leaf: number;
 }
 
@@ -26,6 +25,9 @@ const EXCEPTION = (8 + 18) * 4 + 4;
 const NOT_RUNNING = new Set(["CompileFunction", "ResizeMemory", "core_load", "checkStartFunction"]);
 /** In m3_Call: runs the core's start function, inside the first call of an export. */
 const START = "checkStartFunction";
+/** Handlers that come back from a call through a register: check-elf.mjs, CALLING_HANDLERS (plain JavaScript, which compiled programs cannot
+ *  import; a test compares the two). What they call is counted apart. */
+export const CALLING = ["op_Loop", "op_Call", "op_CallIndirect", "op_CallRawFunction"];
 const RESET = "reset_handler";
 const RUN = /^RunCode/;
 
@@ -76,7 +78,7 @@ export function depth(listing: Listing, name: string, above: readonly string[] =
   if (above.includes(name)) throw new Error(`recursion in C: ${[...above, name].join(" -> ")}`);
   const own = frame(listing, name) + (name === GUARDED ? EXCEPTION : 0);
   const { calls, jumps, indirect } = callees(listing, name);
-  if (indirect && !CALLING_HANDLERS.includes(name)) throw new Error(`${name} calls through a register`);
+  if (indirect && !CALLING.includes(name)) throw new Error(`${name} calls through a register`);
   const below = (names: string[]): number =>
     Math.max(0, ...names.filter((one) => !NOT_RUNNING.has(one)).map((one) => depth(listing, one, [...above, name])));
   return Math.max(own + below(calls), below(jumps));
@@ -100,7 +102,8 @@ export function readFrames(listing: Listing, imports: readonly string[]): Frames
   if (base === undefined) throw new Error(`no way from ${RESET} to RunCode`);
   const start = listing.has(START) ? between(listing, START, RUN) : 0; // not there when it was inlined
   if (start === undefined) throw new Error(`no way from ${START} to RunCode`);
-  const handlers = [...listing.keys()].filter((name) => name.startsWith("op_") && !CALLING_HANDLERS.includes(name));
+  const handlers = [...listing.keys()].filter((name) => name.startsWith("op_") && !CALLING.includes(name));
+  const beside = CALLING.flatMap((name) => callees(listing, name).calls).filter((name) => !NOT_RUNNING.has(name));
   const raw = frame(listing, "op_CallRawFunction");
   return {
     base,
@@ -108,6 +111,6 @@ export function readFrames(listing: Listing, imports: readonly string[]): Frames
     call: frame(listing, "op_Call"),
     loop: frame(listing, "op_Loop"),
     imports: new Map(imports.map((name) => [name, raw + depth(listing, `import_${name}`)])),
-    leaf: Math.max(...handlers.map((name) => depth(listing, name))),
+    leaf: Math.max(...handlers.map((name) => depth(listing, name)), ...beside.map((name) => depth(listing, name))),
   };
 }

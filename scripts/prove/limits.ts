@@ -1,6 +1,6 @@
 /** The limits of the EK-RA6M5 for bounds.ts: what its linker script and wasm3_glue.c give, and what the frames in its ELF file take. */
 import { readFileSync } from "node:fs";
-import { readElf } from "../check-elf.mjs";
+import { readElf } from "../../board/virtual/elf.js";
 import { CONTRACT, type Limits } from "./bounds.js";
 import { readFrames } from "./frames.js";
 import { readListing } from "./listing.js";
@@ -14,8 +14,8 @@ export function wasmStack(glue: string): number {
 
 /** @param elf path of the firmware @param disassembly of it @param glue path of wasm3_glue.c @param globals exported markers */
 export function limitsOf(elf: string, disassembly: string, glue: string, globals: readonly string[]): Limits {
-  const { symbols } = readElf(readFileSync(elf));
-  const [limit, top] = ["__stack_limit", "__stack_top"].map((name) => symbols.get(name));
+  const { symbol } = readElf(readFileSync(elf), elf);
+  const [limit, top] = ["__stack_limit", "__stack_top"].map((name) => symbol(name)?.address);
   if (limit === undefined || top === undefined) throw new Error(`${elf} has no __stack_limit and __stack_top`);
   const imports = [...CONTRACT.imports.keys()].map((name) => name.replace("board.", ""));
   return {

@@ -3,8 +3,9 @@ import { readFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
 import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
+import { CALLING_HANDLERS } from "../../scripts/check-elf.mjs";
 import { bounds, CONTRACT, type Limits, needsTable } from "../../scripts/prove/bounds.js";
-import { depth, frame } from "../../scripts/prove/frames.js";
+import { CALLING, depth, frame } from "../../scripts/prove/frames.js";
 import { limitsOf, wasmStack } from "../../scripts/prove/limits.js";
 import { disassemble, readListing } from "../../scripts/prove/listing.js";
 import { decode, type Func, type FunctionType } from "../../scripts/prove/wasm.js";
@@ -202,6 +203,10 @@ describe("the frames of the firmware", () => {
     expect(() => depth(listing("a:\n blx r3\n"), "a")).toThrow("a calls through a register");
     expect(() => frame(listing("a:\n sub.w sp, sp, r3\n"), "a")).toThrow("the frame's size is not a constant");
     expect(() => frame(listing("a:\n vpush {d8}\n"), "a")).toThrow("not known");
+  });
+
+  it("come back in the same handlers as the build's gate lets them", () => {
+    expect(CALLING).toEqual(CALLING_HANDLERS);
   });
 
   it("know the size of the interpreter's stack from the source that sets it", () => {
