@@ -125,6 +125,12 @@ class Walk {
       this.#call(line, state);
       return onward();
     }
+    if (line.op === "ldr" && line.args[0] === "pc") {
+      const { address } = this.#place(line.args.slice(1), state);
+      if (address.base === "frame") return this.#return(state);
+      this.decides(this.#load(line, state, address).from, "decides the jump", line);
+      return [];
+    }
     const leaves = (line.op === "pop" || line.op === "ldmia") && list(line.args.at(-1)!).includes("pc");
     this.#plain(line, state);
     return leaves ? this.#return(state) : onward();

@@ -56,6 +56,8 @@ describe("decidedBy", () => {
     ["a division", ["udiv r5, r5, r4"]],
     ["a load that only happens for some values", ["cmp r4, #0", "it eq", "ldreq r5, [r2, #12]"]],
     ["a jump", ["ldr.w r3, [r0, r4, lsl #2]"]],
+    ["a jump through a table", ["ldr pc, [r0, r4, lsl #2]"]],
+    ["a jump through a table of offsets", ["tbb [pc, r4]"]],
     ["a call of something that is not there", ["mov r0, r4", "bl 100 <nowhere>"]],
     ["an instruction that is not known", ["vmov s0, r4"]],
   ])("finds an operand in %s", (_what, lines) => {
