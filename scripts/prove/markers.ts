@@ -1,0 +1,60 @@
+/** Every place in the sources where something becomes public, and what firmware/PROOFS.md says of it: the two must agree, one by one. */
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** The functions of firmware/crypto/declassify.ts. */
+const KINDS = ["declassify", "reveal", "publish", "expectPublic"] as const;
+export type Kind = (typeof KINDS)[number];
+
+/** `firmware/store/header.ts authenticate publish`, as often as it is there. */
+export type Sites = Map<string, number>;
+
+const OWN = "crypto/declassify.ts";
+const FUNCTION = /^(?:export )?function (\w+)/;
+const USE = new RegExp(`(?<![\\w.])(${KINDS.join("|")})\\(`, "g");
+const MARKER = /import \{[^}]*\b(DECLASSIFIED|REVEALED|EXPECTED)\b[^}]*\} from "[^"]*memory"/;
+
+/** Reads the sources.
+ *  @param folder firmware/
+ *  @throws Error when a marker is written by hand */
+export function readSites(folder: string): Sites {
+  const found: Sites = new Map();
+  for (const file of readdirSync(folder, { recursive: true, encoding: "utf8" }).sort()) {
+    if (!file.endsWith(".ts") || file === OWN || file === "memory.ts") continue;
+    const text = readFileSync(join(folder, file), "utf8");
+    const marker = MARKER.exec(text)?.[1];
+    if (marker) throw new Error(`${file} uses ${marker}: only ${OWN} may`);
+    let name = "";
+    for (const line of text.split("\n")) {
+      name = FUNCTION.exec(line)?.[1] ?? name;
+      for (const [, kind] of line.matchAll(USE)) {
+        const site = `${file} ${name} ${kind}`;
+        found.set(site, (found.get(site) ?? 0) + 1);
+      }
+    }
+  }
+  return found;
+}
+
+/** Reads the rows `| file | function | kind | … |` of PROOFS.md, a number of uses behind the kind when there are several. */
+export function readExplained(text: string): Sites {
+  const found: Sites = new Map();
+  for (const line of text.split("\n")) {
+    const [, file, name, use] = line.split("|").map((cell) => cell.trim().replaceAll("`", ""));
+    const kind = /^(declassify|reveal|publish|expectPublic)(?: × (\d+))?$/.exec(use ?? "");
+    if (!kind) continue;
+    const site = `${file} ${name} ${kind[1]}`;
+    if (found.has(site)) throw new Error(`PROOFS.md explains ${site} twice`);
+    found.set(site, Number(kind[2] ?? 1));
+  }
+  return found;
+}
+
+/** What is in one and not in the other. */
+export function unexplained(sites: Sites, explained: Sites): string[] {
+  const all = new Set([...sites.keys(), ...explained.keys()]);
+  return [...all].sort().flatMap((site) => {
+    const [there, told] = [sites.get(site) ?? 0, explained.get(site) ?? 0];
+    return there === told ? [] : [`${site}: ${there} in the sources, ${told} in PROOFS.md`];
+  });
+}

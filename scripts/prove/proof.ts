@@ -1,0 +1,143 @@
+/** All proofs over one build, in order: what was compiled, its bounds, its secrets, its binding, and that the image holds these very bytes.
+ *  Each step relies on the ones before it. */
+import { createHash } from "node:crypto";
+import type { Elf } from "../../board/virtual/elf.js";
+import { type Bounds, bounds, type Limits } from "./bounds.js";
+import { type Audit, audit, notAudited } from "./handlers.js";
+import { readExplained, readSites, unexplained } from "./markers.js";
+import { type MemoryMap, policyFor } from "./policy.js";
+import { checkSecrets, type Finding, type Report } from "./secrets.js";
+import { decode, type Module } from "./wasm.js";
+
+/** What is proven, and what it is proven with. */
+export interface Built {
+  /** core.wasm, and the same with names. */
+  core: Uint8Array;
+  named: Uint8Array;
+  map: MemoryMap;
+  elf: Elf;
+  /** objdump -d of that ELF file. */
+  disassembly: string;
+  limits: Limits;
+  /** m3_compile.c. */
+  compiler: string;
+  /** firmware/ and the text of firmware/PROOFS.md. */
+  sources: string;
+  explanations: string;
+}
+
+export interface Step {
+  name: string;
+  /** What was found out, one line each. */
+  says: string[];
+  /** Why it is no proof; nothing when it is one. */
+  problems: string[];
+}
+
+export interface Proof {
+  core: { sha256: string; bytes: number };
+  steps: Step[];
+  bounds: Bounds;
+  audit: Audit;
+  secrets: Report;
+}
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const short = (name: string) => name.replaceAll("firmware/", "");
+
+/** Proves what can be proven of a build. */
+export function prove(built: Built): Proof {
+  const core = { sha256: sha256(built.core), bytes: built.core.length };
+  const module = decode(built.core);
+  const named = decode(built.named);
+  const limits = bounds(named, built.limits);
+  const handlers = audit(built.disassembly, built.compiler);
+  const secrets = checkSecrets(named, policyFor(named, built.map, handlers.forbidden));
+  const steps = [
+    compiled(core, module, named),
+    bounded(limits, built.limits),
+    constantTime(named, handlers, secrets, built),
+    packaged(built),
+  ];
+  return { core, steps, bounds: limits, audit: handlers, secrets };
+}
+
+/** The named module is the shipped one: what is shown of it is shown of the bytes that run. */
+function compiled(core: Proof["core"], module: Module, named: Module): Step {
+  const bare = (one: Module) =>
+    JSON.stringify(
+      { ...one, customs: [], functions: one.functions.map(({ body, type }) => [hex(body), type]) },
+      bigints,
+    );
+  return {
+    name: "asc",
+    says: [
+      `core.wasm ${core.bytes} bytes, SHA-256 ${core.sha256}`,
+      `${module.functions.length} functions, ${module.functions.reduce((sum, one) => sum + one.code.length, 0)} operations`,
+    ],
+    problems:
+      bare(module) === bare(named) ? [] : ["core.named.wasm has other code or data than core.wasm: npm run build"],
+  };
+}
+
+const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
+const bigints = (_: string, value: unknown) => (typeof value === "bigint" ? `${value}n` : value);
+
+function bounded({ violations, needs, staticEnd }: Bounds, limits: Limits): Step {
+  const most = (of: (one: (typeof needs)[number]) => number) => Math.max(...needs.map(of));
+  return {
+    name: "bounds",
+    says: [
+      `no heap, one page of memory that cannot grow, static data up to ${staticEnd}; imports and exports as in board/contract.h`,
+      `no recursion: at most ${most((one) => one.depth)} calls deep`,
+      `interpreter stack at most ${most((one) => one.wasmStack)} of ${limits.wasmStack} bytes, C stack ${most((one) => one.cStack)} of ${limits.cStack} while the core runs`,
+    ],
+    problems: violations,
+  };
+}
+
+const told = ({ function: name, at, what, path }: Finding) =>
+  `${short(name)} at byte ${at}: ${what} (${path.map(short).join(" > ")})`;
+
+function constantTime(named: Module, handlers: Audit, secrets: Report, built: Built): Step {
+  const sites = readSites(built.sources);
+  const count = [...sites.values()].reduce((sum, one) => sum + one, 0);
+  return {
+    name: "constant time",
+    says: [
+      `${handlers.operations.size} operations audited in the handlers of this ELF file; no secret may reach ${[...handlers.forbidden.keys()].join(", ")}`,
+      `${secrets.functions} functions followed in ${secrets.contexts} kinds of calls: no branch, address or such operation depends on a secret`,
+      `nothing secret is stored where public bytes stand, sent, programmed outside of custody, or given to an import`,
+      `made public in ${count} places of the sources, each explained in firmware/PROOFS.md (${secrets.declassified.length} decisions, ${secrets.revealed.length} readings, ${secrets.expected.length} expectations in the final code)`,
+    ],
+    problems: [
+      ...notAudited(named, handlers),
+      ...secrets.findings.map(told),
+      ...unexplained(sites, readExplained(built.explanations)),
+    ],
+  };
+}
+
+/** The image holds what was proven. */
+function packaged({ core, elf }: Built): Step {
+  const place = elf.symbol("core_wasm");
+  const segment = elf.segments.find(
+    ({ address, bytes }) => place && place.address >= address && place.address + place.size <= address + bytes.length,
+  );
+  const held =
+    place && segment?.bytes.subarray(place.address - segment.address, place.address - segment.address + place.size);
+  return {
+    name: "package",
+    says: ["ek-ra6m5.elf holds these bytes as core_wasm"],
+    problems: held && Buffer.compare(held, core) === 0 ? [] : ["ek-ra6m5.elf holds another core.wasm: npm run build"],
+  };
+}
+
+/** One page of text. */
+export function page({ steps }: Proof): string {
+  const lines = steps.flatMap(({ name, says, problems }) => [
+    `${name}: ${problems.length === 0 ? "shown" : "NOT SHOWN"}`,
+    ...(problems.length === 0 ? says : problems).map((line) => `  ${line}`),
+  ]);
+  return `${lines.join("\n")}\n`;
+}
