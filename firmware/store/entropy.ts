@@ -73,12 +73,14 @@ function gather(): bool {
 }
 
 /** Makes sure that 256 bits are credited. Ok | EntropyNotReady. */
+@entropy
 export function ready(): Status {
   while (tested < START_SAMPLES) if (!gather()) return Status.EntropyNotReady;
   return Status.Ok;
 }
 
 /** Writes up to 32 random bytes, with a fresh round of noise mixed in first. Ok | EntropyNotReady (nothing written). */
+@entropy
 export function random(out: usize, length: i32): Status {
   return draw(out, DRBG + 32, length);
 }
