@@ -30,6 +30,7 @@ export enum Target {
 export enum Engine {
   Wasm3 = 1,
   AheadOfTime = 2,
+  V8 = 3,
 }
 
 /** What is known about the time that the core takes: Proven when the check passed on these very bytes. */

@@ -174,7 +174,7 @@ const NUMBERS = {
     renode: TargetNumber.Renode,
     host: TargetNumber.Host,
   },
-  engine: { wasm3: Engine.Wasm3, "ahead-of-time": Engine.AheadOfTime },
+  engine: { wasm3: Engine.Wasm3, "ahead-of-time": Engine.AheadOfTime, v8: Engine.V8 },
   custody: { "data-flash": RootPlace.DataFlash, simulated: RootPlace.Simulated },
   entropy: { "clock-jitter": EntropySource.ClockJitter, simulated: EntropySource.Simulated },
   presence: { switches: PresenceSource.Switches, simulated: PresenceSource.Simulated },

@@ -2,7 +2,7 @@
 import { JsonObject, ManifestError } from "./json.js";
 
 export const TARGETS = ["ek-ra6m5", "virtual", "renode", "host"] as const;
-export const ENGINES = ["wasm3", "ahead-of-time"] as const;
+export const ENGINES = ["wasm3", "ahead-of-time", "v8"] as const;
 export const MEDIA = ["code-flash", "data-flash", "simulated-flash", "ram"] as const;
 export const ROOTS = ["data-flash", "simulated"] as const;
 export const ENTROPIES = ["clock-jitter", "simulated"] as const;

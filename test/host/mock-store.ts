@@ -1,6 +1,7 @@
 /** A mock store for tests of client and command line: answers the messages of SPEC.md §9 and §12 from memory, enough of each for a
  *  host to work with, in sessions as mock-session.ts makes them. It seals no record, loses everything when it is dropped, and is no
  *  model of the store. */
+import { BINDING_SIZE } from "../../firmware/defs/binding.js";
 import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import {
   CLASSES_MAX,
@@ -204,7 +205,8 @@ export class MockStore {
       [Key.Corrupt, 0],
       [Key.ReservesLeft, 2_400_000],
     ]);
-    return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store)]);
+    const binding = message([[Key.Binding, Buffer.alloc(BINDING_SIZE)]]); // none that this host knows
+    return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store), ...binding]);
   }
 
   #begin(request: Message): Refusal | Message {

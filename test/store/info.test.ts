@@ -65,6 +65,7 @@ describe.each(deviceTargets)("info on $name", (kind) => {
       Key.Board,
       Key.Role,
       Key.Refusals,
+      Key.Binding,
     ]);
     begin(target, CLASSES);
     addAdmin(target);
