@@ -318,6 +318,7 @@ describe("SPEC §11", () => {
 
 describe("build/defs.h", () => {
   const modules = [
+    binding,
     boundary,
     claims,
     custody,
