@@ -40,7 +40,10 @@ static void answer(struct core *core, int32_t count) {
 /* Red and green together, which no core shows; nothing is loaded, nothing is heard. */
 static void refuse(void) {
   board_presence(MBS_LIGHT_FAULT | MBS_LIGHT_READY);
-  for (;;) watchdog_feed();
+  for (;;) {
+    watchdog_feed();
+    for (volatile uint32_t i = 0; i < 100000; i++) continue; /* some milliseconds */
+  }
 }
 
 int main(void) {
