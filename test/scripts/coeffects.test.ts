@@ -223,6 +223,11 @@ describe("a core is refused, with the place in its source", () => {
       ["board.clock declares"],
     ],
     [
+      "an import that declares another effect",
+      { core: ALL, board: BOARD.replace("@clock", "@entropy") },
+      ["board.clock declares entropy", "grounds clock"],
+    ],
+    [
       "an import that declares nothing",
       { core: ALL, board: BOARD.replace("@clock", "") },
       ["board.clock declares no effect"],
