@@ -80,7 +80,6 @@ export function ready(): Status {
 }
 
 /** Writes up to 32 random bytes, with a fresh round of noise mixed in first. Ok | EntropyNotReady (nothing written). */
-@entropy
 export function random(out: usize, length: i32): Status {
   return draw(out, DRBG + 32, length);
 }
@@ -91,6 +90,7 @@ export function nonce(out: usize, length: i32): Status {
 }
 
 /** @param from DRBG + 32, as what it is to count */
+@entropy
 function draw(out: usize, from: usize, length: i32): Status {
   if (ready() != Status.Ok || !gather()) return Status.EntropyNotReady;
   store<u64>(NOISE, 1); // 1: output, 2: next key

@@ -90,15 +90,15 @@ describe("an image", () => {
     device.board.onEvent = (event) => {
       if (event.kind === "reset") resets++;
     };
-    const after = (ms: number): number => {
+    const resetsAfter = (ms: number): number => {
       device.board.run(SOME);
       device.board.passed(ms);
       device.board.run(SOME);
       return resets;
     };
-    expect([after(2000), after(2000), after(2000)]).toEqual([0, 0, 0]);
+    expect([resetsAfter(2000), resetsAfter(2000), resetsAfter(2000)]).toEqual([0, 0, 0]);
     expect(device.board.lights).toEqual(["ready", "fault"]);
-    expect(after(3000)).toBe(1); // it does run
+    expect(resetsAfter(3000)).toBe(1); // it does run
   });
 
   it.each([
