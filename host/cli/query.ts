@@ -283,9 +283,9 @@ function bindingFacts({ binding, coreHash }: Info): (readonly [string, string])[
     ["bound to", `${to.target}, run by ${to.engine}, constant time ${to.constantTime}`],
     [
       "",
-      `slots in ${to.slots}; journal and logs in ${to.data}, a change settled by ${to.atomic} in units of ${to.unit}`,
+      `slots in ${to.slots}; journal and logs in ${to.data}, a change settled by a ${to.atomic} in units of ${to.unit}`,
     ],
-    ["", `sealed by ${to.sealing}; root in ${to.custody}; entropy from ${to.entropy}; presence by ${to.presence}`],
+    ["", `sealed by the ${to.sealing}; root in ${to.custody}; entropy from ${to.entropy}; presence by ${to.presence}`],
     ["", `target.json ${to.manifest}`],
     ...(to.core === hex(coreHash) ? [] : [["", `but that was core ${to.core}`] as const]),
   ];
