@@ -1,4 +1,15 @@
 /** The words of the command line, manifests and JSON for the numbers of firmware/defs. */
+import {
+  Atomic,
+  BoundMedium,
+  ConstantTime,
+  Engine,
+  EntropySource,
+  PresenceSource,
+  RootPlace,
+  Sealing,
+  Target,
+} from "../firmware/defs/binding.js";
 import { Custody } from "../firmware/defs/custody.js";
 import {
   ALG_ED25519,
@@ -115,6 +126,54 @@ export const STATES = new Words<State>("state", [
   [State.CustodyDamaged, "custody damaged"],
   [State.WrongVersion, "wrong version"],
   [State.Rescue, "rescue"],
+]);
+
+/** What a core can be bound to: SPEC.md §19. */
+export const BOUND_TARGETS = new Words<Target>("target", [
+  [Target.EkRa6m5, "EK-RA6M5"],
+  [Target.Virtual, "virtual board"],
+  [Target.Renode, "Renode"],
+  [Target.Host, "host"],
+]);
+
+export const ENGINES = new Words<Engine>("engine", [
+  [Engine.Wasm3, "wasm3"],
+  [Engine.AheadOfTime, "ahead-of-time code"],
+  [Engine.V8, "V8"],
+]);
+
+export const CONSTANT_TIMES = new Words<ConstantTime>("constant time", [
+  [ConstantTime.Unproven, "unproven"],
+  [ConstantTime.Proven, "proven"],
+]);
+
+export const BOUND_MEDIA = new Words<BoundMedium>("medium", [
+  [BoundMedium.None, "nothing"],
+  [BoundMedium.CodeFlash, "code flash"],
+  [BoundMedium.DataFlash, "data flash"],
+  [BoundMedium.SimulatedFlash, "simulated flash"],
+]);
+
+export const ATOMICS = new Words<Atomic>("atomic write", [[Atomic.SettledWord, "settled word"]]);
+
+export const SEALINGS = new Words<Sealing>("sealing", [[Sealing.Core, "core"]]);
+
+export const ROOT_PLACES = new Words<RootPlace>("root", [
+  [RootPlace.None, "nothing"],
+  [RootPlace.DataFlash, "data flash"],
+  [RootPlace.Simulated, "simulated flash"],
+]);
+
+export const ENTROPY_SOURCES = new Words<EntropySource>("entropy", [
+  [EntropySource.None, "nothing"],
+  [EntropySource.ClockJitter, "clock jitter"],
+  [EntropySource.Simulated, "simulation"],
+]);
+
+export const PRESENCE_SOURCES = new Words<PresenceSource>("presence", [
+  [PresenceSource.None, "nothing"],
+  [PresenceSource.Switches, "switches"],
+  [PresenceSource.Simulated, "simulated switches"],
 ]);
 
 /** Usage classes whose keys the device makes itself. SPEC.md §12 */

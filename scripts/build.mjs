@@ -12,8 +12,7 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 process.chdir(root);
 const WASM3 = "node_modules/react-native-webassembly/cpp";
 const BOARD = "board/ek-ra6m5";
-const INLINE = "scripts/inline.mjs";
-const STATICS = "scripts/statics.mjs";
+const TRANSFORMS = ["scripts/inline.mjs", "scripts/coeffects.mjs", "scripts/statics.mjs"];
 const CORE_NAMED = "build/core.named.wasm";
 const ARENA = 311 * 1024;
 
@@ -133,7 +132,7 @@ async function buildClaims() {
 
 async function buildCore() {
   const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
-  const transforms = [INLINE, STATICS].flatMap((file) => ["--transform", `./${file}`]);
+  const transforms = TRANSFORMS.flatMap((file) => ["--transform", `./${file}`]);
   // with names for the proofs; code and data are the same without
   await run(process.execPath, [...asc, ...transforms, "--debug", "--outFile", CORE_NAMED], {
     ...process.env,
@@ -163,6 +162,32 @@ ${array(Buffer.from(hash, "hex"))}
   );
 }
 
+/** Targets that the build binds the core to, and where their records go: as C into the image, as bytes for the engines of tests. */
+const BOUND = [
+  [`${BOARD}/target.json`, "build/binding_record.c"],
+  ["board/host/target.json", "build/host.binding"],
+];
+
+/** The binder is TypeScript, and the image needs it before the rest is compiled. */
+async function buildBinder() {
+  await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "scripts/bind/tsconfig.json"]);
+}
+
+async function bindCore() {
+  const { main: bind } = await import("../dist/scripts/bind.js");
+  for (const [target, record] of BOUND) {
+    const refused = [];
+    if (
+      bind(
+        ["--target", target, "--write", record],
+        () => {},
+        (line) => refused.push(line),
+      ) !== 0
+    )
+      throw new Error(`core.wasm cannot be bound to ${target}:\n  ${refused.join("\n  ")}`);
+  }
+}
+
 const interpreterSources = (flags) => INTERPRETER.map((name) => [`${WASM3}/m3_${name}.c`, flags]);
 
 async function buildInterpreter() {
@@ -175,7 +200,7 @@ async function buildInterpreter() {
 }
 
 async function buildFirmware() {
-  const own = [...filesIn(BOARD, ".c"), "build/core_wasm.c"];
+  const own = [...filesIn(BOARD, ".c"), "build/core_wasm.c", "build/binding_record.c"];
   const flags = [...ARM_FLAGS, ...WASM3_FLAGS, ...WARNINGS, ...INCLUDE];
   const objects = await compile(
     "arm-none-eabi-gcc",
@@ -249,7 +274,7 @@ async function main() {
 
   await step(
     "core",
-    [...filesIn("firmware", ".ts"), "asconfig.json", INLINE, STATICS],
+    [...filesIn("firmware", ".ts"), "asconfig.json", ...TRANSFORMS],
     ["build/core.wasm", CORE_NAMED, "build/statics.json", "build/core_wasm.c"],
     buildCore,
   );
@@ -258,10 +283,25 @@ async function main() {
   await step("defs", [...defs, "scripts/gen-defs.mjs"], ["build/defs.h"], async () =>
     (await import("./gen-defs.mjs")).genDefs(),
   );
+  const binder = [
+    "scripts/bind.ts",
+    "host/binding.ts",
+    "test/device/wasm.d.ts",
+    "tsconfig.json",
+    ...filesIn("scripts/bind", ".ts", ".json"),
+  ];
+  await step("binder", [...defs, ...binder], ["dist/scripts/bind.js"], buildBinder);
+  const [targets, records] = [0, 1].map((i) => BOUND.map((one) => one[i]));
+  await step("bind", [...defs, ...binder, ...targets, "build/core.wasm"], records, bindCore);
   const objects = INTERPRETER.map((name) => `build/arm/m3_${name}.o`);
   await step("interpreter", wasm3, objects, buildInterpreter);
   const gates = ["scripts/check-elf.mjs", "scripts/size.mjs"];
-  await step("firmware", [...board, ...wasm3, ...gates, "build/core_wasm.c"], ["build/ek-ra6m5.elf"], buildFirmware);
+  await step(
+    "firmware",
+    [...board, ...wasm3, ...gates, "build/core_wasm.c", "build/binding_record.c"],
+    ["build/ek-ra6m5.elf"],
+    buildFirmware,
+  );
   await step("host", [...board, ...wasm3], ["build/wasm3-host.so"], buildHost);
   if (process.argv.includes("--no-tsc")) return;
   const sources = ["board", "host", "scripts", "test"]

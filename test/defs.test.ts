@@ -1,6 +1,7 @@
 /** firmware/defs against SPEC.md and against the C header made from it: each format is said once and means one thing. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
+import * as binding from "../firmware/defs/binding.js";
 import * as boundary from "../firmware/defs/boundary.js";
 import * as claims from "../firmware/defs/claims.js";
 import * as custody from "../firmware/defs/custody.js";
@@ -84,6 +85,7 @@ const layouts = [
   { section: 16, name: "filekey", module: filekey, size: filekey.FILEKEY_HEAD, prefix: "FILEKEY_" },
   { section: 16, name: "delta", module: filekey, size: filekey.DELTA_SIZE, prefix: "DELTA_" },
   { section: 16, name: "sealed delta", module: filekey, size: filekey.SEALED_DELTA, prefix: "SEALED_DELTA_" },
+  { section: 19, name: "binding record", module: binding, size: binding.BINDING_SIZE },
 ];
 
 describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size, prefix }) => {
@@ -212,8 +214,9 @@ describe("the constants among themselves", () => {
     expect(link.INNER_MAX).toBe(link.MESSAGE_MAX - session.SEALED_EXTRA);
   });
 
-  it("end the facts with the setup code", () => {
-    expect(boundary.FACTS_OFF_SETUP + session.PSK_SIZE).toBe(boundary.FACTS_SIZE);
+  it("end the facts with setup code and binding record", () => {
+    expect(boundary.FACTS_OFF_SETUP + session.PSK_SIZE).toBe(boundary.FACTS_OFF_BINDING);
+    expect(boundary.FACTS_OFF_BINDING + binding.BINDING_SIZE).toBe(boundary.FACTS_SIZE);
   });
 
   it("make the slot header one program unit and blocks whole units", () => {
@@ -315,6 +318,7 @@ describe("SPEC §11", () => {
 
 describe("build/defs.h", () => {
   const modules = [
+    binding,
     boundary,
     claims,
     custody,

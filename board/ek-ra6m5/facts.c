@@ -1,6 +1,7 @@
-/* Facts: hash of core.wasm, unique id, custody kind, board number, setup code. Unique id 0x01008190 and part number 0x010080F0:
- * FSP R7FA6M5BH.h (flash root table), Black Magic renesas_ra.c. A chip without the part number of this family is a
- * model. */
+/* Facts: hash of core.wasm, unique id, custody kind, board number, setup code, binding record. Unique id 0x01008190 and
+ * part number 0x010080F0: FSP R7FA6M5BH.h (flash root table), Black Magic renesas_ra.c. A chip without the part number of
+ * this family is a model. */
+#include "binding.h"
 #include "core_wasm.h"
 #include "facts.h"
 #include "reg.h"
@@ -31,4 +32,5 @@ void facts_write(uint8_t out[MBS_FACTS_SIZE]) {
   out[MBS_FACTS_OFF_CUSTODY] = is_the_part() ? MBS_CUSTODY_DEVICE : MBS_CUSTODY_SIMULATED;
   out[MBS_FACTS_OFF_BOARD] = BOARD_EK_RA6M5;
   for (uint32_t i = 0; i < sizeof setup_code; i++) out[MBS_FACTS_OFF_SETUP + i] = setup_code[i];
+  memcpy(out + MBS_FACTS_OFF_BINDING, binding_record, sizeof binding_record);
 }

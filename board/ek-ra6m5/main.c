@@ -1,5 +1,6 @@
 /* Main loop: bytes from the UART into the core, its answers out. The core decides everything; a trap of it ends in
  * trap.c. */
+#include "binding.h"
 #include "contract.h"
 #include "core_wasm.h"
 #include "defs.h"
@@ -36,10 +37,20 @@ static void answer(struct core *core, int32_t count) {
   }
 }
 
+/* Red and green together, which no core shows; nothing is loaded, nothing is heard. */
+static void refuse(void) {
+  board_presence(MBS_LIGHT_FAULT | MBS_LIGHT_READY);
+  for (;;) {
+    watchdog_feed();
+    for (volatile uint32_t i = 0; i < 100000; i++) continue; /* some milliseconds */
+  }
+}
+
 int main(void) {
   timer_start();
   watchdog_start();
   panel_start();
+  if (!binding_fits()) refuse();
   entropy_start();
   faci_start();
   sci_start();

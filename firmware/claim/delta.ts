@@ -39,6 +39,7 @@ function prepare(alpha: usize, at: usize): void {
 
 /** Seals a Delta to `out`, SEALED_DELTA bytes: the same bytes each time.
  *  @param content of the filekey's record    @param delta in it    @param sequence of the Delta */
+@sealed("delta")
 export function seal(out: usize, content: usize, delta: usize, sequence: i32): void {
   store<u64>(out, ((<u64>SEALED_DELTA_VERSION) << 32) | SEALED_DELTA_MAGIC);
   memory.copy(out + SEALED_DELTA_OFF_KEY, content + FILEKEY_OFF_ID, 16);
@@ -55,6 +56,7 @@ export function seal(out: usize, content: usize, delta: usize, sequence: i32): v
 /** Opens a sealed Delta of SEALED_DELTA bytes in place: then its secret stands where it was sealed.
  *  @param content of the filekey's record
  *  @returns Ok | WrongVersion | NotGenuine (another filekey's, changed, or none; nothing was opened) */
+@sealed("delta")
 export function open(sealed: usize, content: usize): Status {
   if (load<u32>(reveal(sealed), SEALED_DELTA_OFF_MAGIC) != SEALED_DELTA_MAGIC) return Status.NotGenuine;
   if (load<u32>(reveal(sealed), SEALED_DELTA_OFF_VERSION) != SEALED_DELTA_VERSION) return Status.WrongVersion;

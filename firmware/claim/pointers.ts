@@ -182,6 +182,7 @@ function tidy(key: usize): Status {
 
 /** Makes certain that what find() brings was found for good: an entry that a cut left may read well now and not at the next boot.
  *  Ok | MediumFailed. find() again after it. */
+@durable("data")
 export function settle(key: usize): Status {
   if (tidied) return Status.Ok;
   scan(key);
@@ -189,6 +190,7 @@ export function settle(key: usize): Status {
 }
 
 /** Erases the entries of a filekey that hands out nothing any more. Those that stay because an erase failed are in nobody's way. */
+@durable("data")
 export function forget(key: usize, handle: usize): void {
   const slot = index.find(handle);
   if (slot == NONE) return; // it is gone: tidy() erases them
@@ -202,6 +204,7 @@ export function forget(key: usize, handle: usize): void {
  *  @param latest the last position that is handed out    @param start where its range begins
  *  @param request 8 bytes
  *  @returns Ok | MediumFailed */
+@durable("data")
 export function append(key: usize, handle: usize, latest: i64, start: i64, request: usize): Status {
   let status = settle(key);
   if (status == Status.Ok) {

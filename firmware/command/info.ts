@@ -1,7 +1,9 @@
 /** What hello and info tell. SPEC.md §9. Opens no seal. */
 import * as board from "../board";
 import * as pointers from "../claim/pointers";
+import { BINDING_SIZE } from "../defs/binding";
 import {
+  FACTS_OFF_BINDING,
   FACTS_OFF_BOARD,
   FACTS_OFF_CORE,
   FACTS_OFF_CUSTODY,
@@ -43,9 +45,9 @@ export function setTrapCode(code: i32): void {
 }
 
 /** Facts of the board into PAGE, zeros when they cannot be read. */
-function readFacts(): void {
-  memory.fill(PAGE, 0, 64);
-  board.read(Region.Facts, 0, PAGE, FACTS_OFF_SETUP); // not the setup code
+function readFacts(offset: i32, length: i32): void {
+  memory.fill(PAGE, 0, length);
+  board.read(Region.Facts, offset, PAGE, length);
 }
 
 /** Whether the last hello had a challenge, in CHALLENGE: not when the entropy source has none to give. */
@@ -154,10 +156,10 @@ export function writeOperators(): void {
 export function writeInfo(): void {
   const mounted = store.mayList() == Status.Ok && vault.open() == Status.Ok;
   const changes = state.sequence(CURRENT);
-  readFacts();
+  readFacts(0, FACTS_OFF_SETUP); // not the setup code
   const named =
     caller.operator() != NO_OPERATOR && vault.open() == Status.Ok && operators.read(caller.operator()) == Status.Ok;
-  cbor.writeMap((mounted ? 23 : 12) + (named ? 1 : 0));
+  cbor.writeMap((mounted ? 24 : 13) + (named ? 1 : 0));
   cbor.pair(Key.Command, Status.Ok);
   if (mounted) {
     cbor.pair(Key.Epoch, state.epoch(CURRENT));
@@ -196,7 +198,10 @@ export function writeInfo(): void {
   if (named) writeOperatorId();
   operators.forget();
   cbor.pair(Key.Refusals, refusals.total());
-  if (!mounted) return;
-  const written = <i32>pointers.count(vault.key(vault.KeyName.Claims));
-  cbor.pair(Key.ReservesLeft, max(0, DATA_CYCLES * POINTER_PLACES - written));
+  if (mounted) {
+    const written = <i32>pointers.count(vault.key(vault.KeyName.Claims)); // uses PAGE
+    cbor.pair(Key.ReservesLeft, max(0, DATA_CYCLES * POINTER_PLACES - written));
+  }
+  readFacts(FACTS_OFF_BINDING, BINDING_SIZE);
+  cbor.pairBytes(Key.Binding, PAGE, BINDING_SIZE);
 }

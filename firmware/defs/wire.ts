@@ -116,6 +116,7 @@ export enum Key {
   Pointer = 72, // bytes 8: i64, the last position that was handed out
   Deltas = 73, // bytes, LISTED_DELTA for each Delta by sequence
   ReservesLeft = 74, // pointers that may be written until the data flash's rated cycles
+  Binding = 75, // bytes BINDING_SIZE: the binding record
 }
 
 /** Life of the store, as hello tells it. */

@@ -182,6 +182,7 @@ function lacks(needed: i32): bool {
 }
 
 /** Writes what stands in OPERATOR, its key open, to a free place for the change in hand. Ok | MediumFailed. Leaves nothing there. */
+@durable("data")
 function settle(pending: bool): Status {
   let place = freePlace(0);
   let status = Status.MediumFailed;
@@ -236,6 +237,7 @@ function abandon(status: Status): Status {
 }
 
 /** Commits, and erases the places that count no more (-1: none). Ok | MediumFailed. */
+@durable("data")
 function commit(first: i32, second: i32): Status {
   const status = journal.commit();
   if (status != Status.Ok) return status;

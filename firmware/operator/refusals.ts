@@ -93,6 +93,7 @@ export function count(place: i32): bool {
 }
 
 /** Makes the counts durable. A failure loses no more than counts. The vault must be open. */
+@durable("data")
 export function write(): void {
   const sequence = load<u32>(REFUSALS, REFUSAL_OFF_SEQUENCE) + 1;
   store<u32>(REFUSALS, sequence, REFUSAL_OFF_SEQUENCE);

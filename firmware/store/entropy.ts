@@ -73,6 +73,7 @@ function gather(): bool {
 }
 
 /** Makes sure that 256 bits are credited. Ok | EntropyNotReady. */
+@entropy
 export function ready(): Status {
   while (tested < START_SAMPLES) if (!gather()) return Status.EntropyNotReady;
   return Status.Ok;
@@ -89,6 +90,7 @@ export function nonce(out: usize, length: i32): Status {
 }
 
 /** @param from DRBG + 32, as what it is to count */
+@entropy
 function draw(out: usize, from: usize, length: i32): Status {
   if (ready() != Status.Ok || !gather()) return Status.EntropyNotReady;
   store<u64>(NOISE, 1); // 1: output, 2: next key

@@ -165,6 +165,7 @@ function applyIntent(record: usize, at: usize): void {
 }
 
 /** Erases a place, its settled word first: see wasSettled(). */
+@durable("data")
 function erasePlace(place: i32): Status {
   for (let at = JOURNAL_PLACE - DATA_BLOCK; at >= 0; at -= DATA_BLOCK) {
     if (board.erase(Region.Data, offset(place) + at) != Status.Ok) return Status.MediumFailed;
@@ -172,6 +173,7 @@ function erasePlace(place: i32): Status {
   return Status.Ok;
 }
 
+@durable("data")
 function writeIntent(place: i32, operation: Operation, touched: i32, flags: i32): Status {
   top++;
   store<u32>(NEXT, top, INTENT_OFF_SEQUENCE);
@@ -185,6 +187,8 @@ function writeIntent(place: i32, operation: Operation, touched: i32, flags: i32)
 }
 
 /** Body, then the settled word; NEXT becomes CURRENT. */
+@durable("data")
+@atomic("journal")
 function writeBody(place: i32): Status {
   keyed(TAG, key(KeyName.Journal), NEXT, BODY_OFF_MAC);
   publish(NEXT + BODY_OFF_MAC, TAG, 16);
@@ -215,6 +219,7 @@ export function isAnnounced(): bool {
 }
 
 /** Announces in the last place that a root is made; the last record that create() writes takes it away. Ok | MediumFailed. */
+@durable("data")
 export function announce(): Status {
   if (erasePlace(LAST) != Status.Ok) return Status.MediumFailed;
   store<u64>(PLACE, MAKING);

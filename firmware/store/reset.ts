@@ -54,6 +54,7 @@ export function isOrdered(): bool {
 }
 
 /** Erases all announcements but one (-1: all): one whose erase was cut may read well later. Ok | MediumFailed. */
+@durable("data")
 export function forget(but: i32): Status {
   let status: Status = Status.Ok;
   for (let place = 0; place < PLACES && status == Status.Ok; place++) if (place != but) status = erase(place);
@@ -69,6 +70,7 @@ export function order(): Status {
 }
 
 /** Erases everything, whatever is there. Ok (the store is blank) | MediumFailed (it goes on at the next mount). */
+@durable("data")
 export function carryOut(): Status {
   // what announces it may be a place that is being written or erased, and reads well today: another one is made certain before anything is
   // erased again

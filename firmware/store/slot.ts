@@ -33,6 +33,7 @@ function fillPage(from: i32, label: usize, labelLength: i32, body: usize, bodyLe
 }
 
 /** Writes label and sealed body, then the header at `head`. Ok | MediumFailed (the slot is dirty now). */
+@durable("slots")
 export function write(slot: i32, head: usize, label: usize, body: usize): Status {
   const offset = geometry.offsetOfSlot(slot);
   const used = header.unitsUsed(head);
@@ -44,6 +45,7 @@ export function write(slot: i32, head: usize, label: usize, body: usize): Status
 }
 
 /** Copies a live slot verbatim: a seal is bound to handle and sequence, never to a place. Ok | MediumFailed | Unreadable. */
+@durable("slots")
 export function copy(from: i32, to: i32): Status {
   const source = geometry.offsetOfSlot(from);
   const target = geometry.offsetOfSlot(to);

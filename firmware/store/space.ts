@@ -93,6 +93,7 @@ function findFree(c: i32): i32 {
 }
 
 /** Erases a block without live slots. Ok | ReadOnly | MediumFailed. */
+@durable("slots")
 export function scrub(block: i32): Status {
   const status = journal.begin(Operation.Scrub, block, INTENT_BLOCK | INTENT_ERASES);
   if (status != Status.Ok) return status;
@@ -121,6 +122,7 @@ function reclaim(victim: i32, spare: i32): Status {
   return journal.commit();
 }
 
+@durable("slots")
 function moveSlots(victim: i32, spare: i32, erase: bool): bool {
   if (erase) {
     if (board.erase(Region.Slots, spare * SLOT_BLOCK) != Status.Ok) return false;

@@ -332,6 +332,7 @@ export function accept(): Status {
 
 /** Opens the record in `slot` into `out`. Leaves its header in HEADER and its label in LABEL.
  *  Ok | Corrupt | Unreadable; on refusal `out` is wiped. */
+@sealed("record")
 export function openInto(slot: i32, out: usize): Status {
   let status = header.read(slot);
   if (status == Status.Ok) status = header.readLabel(slot);
@@ -383,6 +384,7 @@ function content(label: usize, labelLength: i32, body: usize, length: i32): void
 }
 
 /** Whether the record whose header stands in HEADER is what FRESH and `body` ask for. Uses up `body`. */
+@sealed("record")
 function isSame(body: usize): bool {
   if (!equal(FRESH, HEADER, HEADER_OFF_TAG)) return false;
   const seal = key(KeyName.Seal);
@@ -579,6 +581,7 @@ function renew(
 }
 
 /** Seals FRESH and `body` into a free slot of class c and commits. The old version, if it is a replace, is found by its handle. */
+@sealed("record")
 function writeVersion(operation: Operation, c: i32, label: usize, body: usize): Status {
   const length = header.bodyLength(FRESH);
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
@@ -601,6 +604,7 @@ function writeVersion(operation: Operation, c: i32, label: usize, body: usize): 
   return Status.MediumFailed;
 }
 
+@sealed("record")
 function sealFresh(operation: Operation, body: usize, length: i32): void {
   const sequence = state.sequence(NEXT);
   store<u32>(FRESH, sequence, HEADER_OFF_SEQUENCE);

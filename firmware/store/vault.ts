@@ -74,6 +74,7 @@ function isGenuine(at: usize): bool {
 }
 
 /** Brings custody into the vault. Ok | CustodyDamaged (no copy verifies) | WrongVersion (the first that does has another format). */
+@custody
 export function open(): Status {
   if (place != 0) return Status.Ok;
   for (let i = 0; i < CUSTODY_COPIES; i++) {
@@ -118,6 +119,7 @@ export function close(): void {
 }
 
 /** Erases both copies: what they held was never a store's. Ok | MediumFailed. */
+@custody
 export function clear(): Status {
   for (let at = 0; at < CUSTODY_COPIES * CUSTODY_PLACE; at += DATA_BLOCK) {
     if (board.erase(Region.Custody, at) != Status.Ok) return Status.MediumFailed;
@@ -126,6 +128,7 @@ export function clear(): Status {
 }
 
 /** Writes the place at `from` as copy n and reads it back into the other half of VAULT. Ok | MediumFailed. */
+@custody
 function writeCopy(n: i32, from: usize): Status {
   const offset = n * CUSTODY_PLACE;
   const back = from == VAULT ? VAULT + CUSTODY_PLACE : VAULT;
@@ -149,6 +152,7 @@ export function create(): Status {
 }
 
 /** Whether the copy that open() did not take verifies too. The vault must be open. */
+@custody
 export function hasSecond(): bool {
   const n = custody() == VAULT ? 1 : 0;
   const at = VAULT + n * CUSTODY_PLACE;

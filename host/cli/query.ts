@@ -2,12 +2,31 @@
 import type { Command } from "commander";
 import { Status } from "../../firmware/defs/status.js";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
+import type { Binding } from "../binding.js";
 import type { ClassInfo, Hello, Info, Listing, Standing, StoreInfo } from "../client/answers.js";
 import { handleText } from "../client/client.js";
 import { DeviceError, type MbsError, NotFoundError, UsageError } from "../client/errors.js";
 import type { FindRequest } from "../client/requests.js";
 import { roleText } from "../client/roles.js";
-import { ALGORITHMS, CUSTODIES, KINDS, ORIGINS, ROLES, STATES, TIERS, USAGES } from "../names.js";
+import {
+  ALGORITHMS,
+  ATOMICS,
+  BOUND_MEDIA,
+  BOUND_TARGETS,
+  CONSTANT_TIMES,
+  CUSTODIES,
+  ENGINES,
+  ENTROPY_SOURCES,
+  KINDS,
+  ORIGINS,
+  PRESENCE_SOURCES,
+  ROLES,
+  ROOT_PLACES,
+  SEALINGS,
+  STATES,
+  TIERS,
+  USAGES,
+} from "../names.js";
 import { packageCore } from "../package.js";
 import type { Context } from "./context.js";
 import { checkLabel, integer } from "./parse.js";
@@ -166,7 +185,16 @@ function helloJson(hello: Hello): Record<string, unknown> {
 }
 
 /** The fields of info that need a session. */
-const UNTOLD = { operator: null, role: null, custody: null, board: null, uniqueId: null, coreHash: null, store: null };
+const UNTOLD = {
+  operator: null,
+  role: null,
+  custody: null,
+  board: null,
+  uniqueId: null,
+  coreHash: null,
+  binding: null,
+  store: null,
+};
 
 function helloLines(hello: Hello): string[] {
   return pairs([
@@ -197,6 +225,7 @@ function infoJson(info: Info): Record<string, unknown> {
     board: info.board,
     uniqueId: hex(info.uniqueId),
     coreHash: hex(info.coreHash),
+    binding: info.binding === undefined ? null : bindingJson(info.binding),
     store: store === undefined ? null : storeJson(store),
   };
 }
@@ -216,6 +245,7 @@ function infoLines(info: Info): string[] {
     ["custody", CUSTODIES.word(info.custody)],
     ["firmware", `protocol ${info.protocol}, format ${info.format}, core ${hex(info.coreHash)}`],
     ...(packageCore() === hex(info.coreHash) ? [] : [["", "which is not the core of this package"] as const]),
+    ...bindingFacts(info),
     ["board", `${info.board === 1 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
     ...trapFacts(info.trapCode),
     ["session", `${info.operator ?? "setup code"}, ${roleText(info.role)}`],
@@ -225,6 +255,40 @@ function infoLines(info: Info): string[] {
   if (info.store === undefined) return lines;
   const headings = ["CLASS", "SLOT", "BLOCKS", "RECORDS", "OF", "TO ERASE", "ERASES", "PUTS LEFT"];
   return [...lines, "", ...table(headings, info.store.classes.map(classRow), "rrrrrrrr")];
+}
+
+/** In words, apart from hashes and sizes. */
+function bindingJson(binding: Binding) {
+  return {
+    target: BOUND_TARGETS.word(binding.target),
+    engine: ENGINES.word(binding.engine),
+    constantTime: CONSTANT_TIMES.word(binding.constantTime),
+    core: hex(binding.core),
+    manifest: hex(binding.manifest),
+    slots: BOUND_MEDIA.word(binding.slots),
+    data: BOUND_MEDIA.word(binding.data),
+    atomic: ATOMICS.word(binding.atomic),
+    unit: binding.unit,
+    sealing: SEALINGS.word(binding.sealing),
+    custody: ROOT_PLACES.word(binding.custody),
+    entropy: ENTROPY_SOURCES.word(binding.entropy),
+    presence: PRESENCE_SOURCES.word(binding.presence),
+  };
+}
+
+function bindingFacts({ binding, coreHash }: Info): (readonly [string, string])[] {
+  if (binding === undefined) return [["bound to", "something that this version does not know"]];
+  const to = bindingJson(binding);
+  return [
+    ["bound to", `${to.target}, run by ${to.engine}, constant time ${to.constantTime}`],
+    [
+      "",
+      `slots in ${to.slots}; journal and logs in ${to.data}, a change settled by a ${to.atomic} in units of ${to.unit}`,
+    ],
+    ["", `sealed by the ${to.sealing}; root in ${to.custody}; entropy from ${to.entropy}; presence by ${to.presence}`],
+    ["", `target.json ${to.manifest}`],
+    ...(to.core === hex(coreHash) ? [] : [["", `but that was core ${to.core}`] as const]),
+  ];
 }
 
 function storeFacts(store: StoreInfo): (readonly [string, string])[] {

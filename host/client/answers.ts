@@ -20,8 +20,12 @@ import {
 import { CHALLENGE_SIZE, OPERATOR_ID, Role } from "../../firmware/defs/session.js";
 import { CHALLENGE_MAX, ED25519_SIGNATURE, KEY_SIZE } from "../../firmware/defs/use.js";
 import { Key, State } from "../../firmware/defs/wire.js";
+import { type Binding, decodeBinding } from "../binding.js";
 import { ProtocolError } from "./errors.js";
 import { Fields, type Value } from "./message.js";
+
+/** A record of another version may be longer. */
+const BINDING_MAX = 255;
 
 /** What hello and info both tell. */
 export interface Standing {
@@ -74,6 +78,8 @@ export interface Info extends Standing {
   coreHash: Uint8Array;
   uniqueId: Uint8Array;
   board: number;
+  /** What the core was bound to; absent when the record is none that this host knows. */
+  binding?: Binding;
   /** Absent while there is no mounted store: blank, damaged, rescue. */
   store?: StoreInfo;
 }
@@ -202,8 +208,14 @@ export function readInfo(fields: Fields): Info {
     coreHash: fields.bytes(Key.CoreHash, 32),
     uniqueId: fields.bytes(Key.UniqueId, 16),
     board: fields.uint(Key.Board, 255),
+    ...readBindingRecord(fields),
     ...(fields.has(Key.Classes) && { store: readStore(fields) }),
   };
+}
+
+function readBindingRecord(fields: Fields): Pick<Info, "binding"> {
+  const binding = decodeBinding(fields.bytes(Key.Binding, undefined, BINDING_MAX));
+  return binding === undefined ? {} : { binding };
 }
 
 function readStore(fields: Fields): StoreInfo {

@@ -2,6 +2,7 @@
  *  instance. An engine only says how an instance is made. */
 import { readFileSync } from "node:fs";
 import type { Random } from "../../board/virtual/prng.js";
+import type { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import { RX_OFFSET, RX_SIZE, START_NORMAL, SWITCH_S1, SWITCH_S2, TX_OFFSET } from "../../firmware/defs/boundary.js";
 import type { EngineDevice, Switch } from "./device.js";
 import { Board } from "./imports.js";
@@ -40,8 +41,8 @@ export abstract class Engine implements EngineDevice {
   #core: Core | undefined;
   #memory: Uint8Array = new Uint8Array(0);
 
-  constructor(random: Random) {
-    this.board = new Board(media(random), CORE, random, () => this.#memory);
+  constructor(random: Random, engine: EngineNumber) {
+    this.board = new Board(media(random), CORE, engine, random, () => this.#memory);
   }
 
   /** Makes an instance. */

@@ -1,7 +1,9 @@
 /** The eight imports of the core over two media: what board/ek-ra6m5 does in C, for engines on the host. SPEC.md §1. */
 import { createHash } from "node:crypto";
 import type { Random } from "../../board/virtual/prng.js";
+import type { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import {
+  FACTS_OFF_BINDING,
   FACTS_OFF_BOARD,
   FACTS_OFF_CORE,
   FACTS_OFF_CUSTODY,
@@ -12,7 +14,16 @@ import {
 import { Custody } from "../../firmware/defs/custody.js";
 import { CUSTODY_SIZE } from "../../firmware/defs/medium.js";
 import { Status } from "../../firmware/defs/status.js";
+import { decodeBinding, encodeBinding } from "../../host/binding.js";
+import { built } from "./engine.js";
 import type { Media } from "./media.js";
+
+/** The record that the build made for board/host/target.json, of the core that really runs here, and what runs it. */
+function bindingOf(core: Uint8Array, engine: EngineNumber): Uint8Array {
+  const binding = decodeBinding(built("host.binding"));
+  if (binding === undefined) throw new Error("build/host.binding is no binding record; run: npm run build");
+  return encodeBinding({ ...binding, core: createHash("sha256").update(core).digest(), engine });
+}
 
 export class Board {
   readonly facts = Buffer.alloc(FACTS_SIZE);
@@ -31,6 +42,7 @@ export class Board {
   constructor(
     readonly media: Media,
     core: Uint8Array,
+    engine: EngineNumber,
     readonly random: Random,
     memory: () => Uint8Array,
   ) {
@@ -39,6 +51,7 @@ export class Board {
     this.facts.write("simulated", FACTS_OFF_UID, "ascii");
     this.facts[FACTS_OFF_CUSTODY] = Custody.Simulated;
     this.facts[FACTS_OFF_BOARD] = 1;
+    this.facts.set(bindingOf(core, engine), FACTS_OFF_BINDING);
   }
 
   #inside(pointer: number, length: number): Uint8Array {

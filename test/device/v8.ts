@@ -1,5 +1,6 @@
 /** core.wasm in V8 over two strict media: the fastest of the real targets. */
 import { type Random, seeded } from "../../board/virtual/prng.js";
+import { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import { TrapError } from "./device.js";
 import { CORE, type Core, Engine } from "./engine.js";
 
@@ -9,7 +10,7 @@ export class V8Device extends Engine {
   readonly name = "v8";
 
   constructor(seed: number, random: Random = seeded(seed)) {
-    super(random);
+    super(random, EngineNumber.V8);
   }
 
   protected load(): Core {

@@ -2,6 +2,7 @@
  *  Relies on build/wasm3-host.so, declared in board/host/wasm3_host.h. */
 import koffi from "koffi";
 import { type Random, seeded } from "../../board/virtual/prng.js";
+import { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import { TrapError } from "./device.js";
 import { builtPath, CORE, type Core, Engine } from "./engine.js";
 
@@ -35,7 +36,7 @@ export class Wasm3Device extends Engine {
   readonly name = "wasm3";
 
   constructor(seed: number, random: Random = seeded(seed)) {
-    super(random);
+    super(random, EngineNumber.Wasm3);
   }
 
   protected load(): Core {

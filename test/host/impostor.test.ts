@@ -78,6 +78,7 @@ function impostor({ state, hello = Buffer.alloc(16), instance, asking: claimed =
             [Key.CoreHash, Buffer.alloc(32)],
             [Key.UniqueId, Buffer.alloc(16)],
             [Key.Board, 1],
+            [Key.Binding, Buffer.alloc(0)],
           ]);
         }
         return session.manage(command, request) ?? message([]);

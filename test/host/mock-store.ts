@@ -1,6 +1,17 @@
 /** A mock store for tests of client and command line: answers the messages of SPEC.md §9 and §12 from memory, enough of each for a
  *  host to work with, in sessions as mock-session.ts makes them. It seals no record, loses everything when it is dropped, and is no
  *  model of the store. */
+import {
+  Atomic,
+  BoundMedium,
+  ConstantTime,
+  Engine,
+  EntropySource,
+  PresenceSource,
+  RootPlace,
+  Sealing,
+  Target,
+} from "../../firmware/defs/binding.js";
 import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import {
   CLASSES_MAX,
@@ -13,6 +24,7 @@ import {
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
+import { type Binding, encodeBinding } from "../../host/binding.js";
 import { type Message, message, type Value } from "../../host/client/message.js";
 import type { Operator } from "../../host/client/session.js";
 import { decodeParts, encodeParts } from "../../host/record.js";
@@ -20,6 +32,14 @@ import type { Awaiting } from "./mock-device.js";
 import { MockFilekeys } from "./mock-filekeys.js";
 import { type Asking, MockSession, type Refusal } from "./mock-session.js";
 import { agree, generate, identity, publicParts, sign, statement } from "./mock-use.js";
+
+const BOUND: Binding = {
+  ...{ target: Target.EkRa6m5, engine: Engine.Wasm3, constantTime: ConstantTime.Proven },
+  ...{ core: Buffer.alloc(32, 0xcc), manifest: Buffer.alloc(32, 0x3f) },
+  ...{ slots: BoundMedium.CodeFlash, data: BoundMedium.DataFlash, atomic: Atomic.SettledWord, unit: 4 },
+  ...{ sealing: Sealing.Core, custody: RootPlace.DataFlash },
+  ...{ entropy: EntropySource.ClockJitter, presence: PresenceSource.Switches },
+};
 
 /** What an operator of a mock holds. */
 export const SETUP: Operator = { id: "", key: Buffer.alloc(32, 0x5e) };
@@ -45,6 +65,8 @@ export class MockStore {
   classes: Message[] = [];
   readonly #filekeys = new MockFilekeys();
   residue: Uint8Array[] = [];
+  /** The binding record, as info tells it: of an EK-RA6M5 in everything. */
+  binding = encodeBinding(BOUND);
   epoch = 1;
   sequence = 0;
   /** Puts that still succeed. */
@@ -204,7 +226,8 @@ export class MockStore {
       [Key.Corrupt, 0],
       [Key.ReservesLeft, 2_400_000],
     ]);
-    return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store)]);
+    const binding = message([[Key.Binding, this.binding]]);
+    return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store), ...binding]);
   }
 
   #begin(request: Message): Refusal | Message {

@@ -7,6 +7,7 @@ import { DATA_CYCLES, SLOT_CYCLES } from "../../firmware/defs/medium.js";
 import { Role } from "../../firmware/defs/session.js";
 import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Key, State } from "../../firmware/defs/wire.js";
+import { decodeBinding } from "../../host/binding.js";
 import { readInfo } from "../../host/client/answers.js";
 import { Fields, type Message } from "../../host/client/message.js";
 import { CORE } from "../device/engine.js";
@@ -65,6 +66,7 @@ describe.each(deviceTargets)("info on $name", (kind) => {
       Key.Board,
       Key.Role,
       Key.Refusals,
+      Key.Binding,
     ]);
     begin(target, CLASSES);
     addAdmin(target);
@@ -81,6 +83,16 @@ describe.each(deviceTargets)("info on $name", (kind) => {
   it("names the core that runs: the hash of build/core.wasm", () => {
     const target = kind.make();
     expect(hex(info(target).get(Key.CoreHash))).toBe(createHash("sha256").update(CORE).digest("hex"));
+    target.close();
+  });
+
+  it("tells what that core was bound to, in every state", () => {
+    const target = kind.make();
+    const blank = info(target).get(Key.Binding) as Uint8Array;
+    expect(hex(decodeBinding(blank)?.core)).toBe(createHash("sha256").update(CORE).digest("hex"));
+    begin(target, CLASSES);
+    addAdmin(target);
+    expect(info(target).get(Key.Binding)).toEqual(blank);
     target.close();
   });
 

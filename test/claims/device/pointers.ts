@@ -1,6 +1,7 @@
 /** firmware/claim/pointers.ts in V8 over a strict data flash, with filekeys whose records need not exist. */
 import { readFileSync } from "node:fs";
 import type { Random } from "../../../board/virtual/prng.js";
+import { Engine } from "../../../firmware/defs/binding.js";
 import { GEOMETRY_SIZE } from "../../../firmware/defs/custody.js";
 import { BODY_OFF_LIVE } from "../../../firmware/defs/journal.js";
 import { POINTER_OFF_LATEST, POINTER_OFF_REQUEST, POINTER_OFF_START } from "../../../firmware/defs/pointers.js";
@@ -40,7 +41,7 @@ export class Pointers implements Powered {
   readonly #live = new Set<number>();
 
   constructor(random: Random) {
-    this.board = new Board(media(random), wasm, random, () => this.#memory);
+    this.board = new Board(media(random), wasm, Engine.V8, random, () => this.#memory);
   }
 
   get slots() {
