@@ -163,29 +163,36 @@ ${array(Buffer.from(hash, "hex"))}
 }
 
 /** Targets that the build binds the core to, and where their records go: as C into the image, as bytes for the engines of tests. */
-const BOUND = [
-  [`${BOARD}/target.json`, "build/binding_record.c"],
-  ["board/host/target.json", "build/host.binding"],
-];
+const FIRMWARE = `${BOARD}/target.json`;
+const RECORD = "build/binding_record.c";
+const HOST = "board/host/target.json";
+const HOST_RECORD = "build/host.binding";
+/** What was shown of the core, for the binder. */
+const PROOF = "build/proof.json";
 
-/** The binder is TypeScript, and the image needs it before the rest is compiled. */
-async function buildBinder() {
-  await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "scripts/bind/tsconfig.json"]);
+/** Binder and proofs are TypeScript, and the image needs them before the rest is compiled. */
+async function buildTools() {
+  await run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "scripts/tools.tsconfig.json"]);
 }
 
-async function bindCore() {
-  const { main: bind } = await import("../dist/scripts/bind.js");
-  for (const [target, record] of BOUND) {
-    const refused = [];
-    if (
-      bind(
-        ["--target", target, "--write", record],
-        () => {},
-        (line) => refused.push(line),
-      ) !== 0
-    )
-      throw new Error(`core.wasm cannot be bound to ${target}:\n  ${refused.join("\n  ")}`);
-  }
+/** Runs a tool whose main() prints, complains and returns an exit code. */
+async function tool(name, failure, args) {
+  const { main } = await import(`../dist/scripts/${name}.js`);
+  const said = [];
+  const say = (text) => said.push(text);
+  if (main(args, say, say) !== 0) throw new Error(`${failure}:\n  ${said.join("\n").replaceAll("\n", "\n  ")}`);
+}
+
+/** Binds the core to a target; under an engine whose proof there is, as proven. */
+const bindTo = (target, record, ...proof) =>
+  tool("bind", `core.wasm cannot be bound to ${target}`, ["--target", target, "--write", record, ...proof]);
+
+/** The interpreter is audited where it runs, in a linked firmware: first in one that claims nothing. */
+async function proveCore() {
+  const [record, elf] = ["build/arm/unproven.c", "build/arm/unproven.elf"];
+  await bindTo(FIRMWARE, record);
+  await linkFirmware(elf, record);
+  await tool("prove", "core.wasm is refused", ["--elf", elf, "--write", PROOF]);
 }
 
 const interpreterSources = (flags) => INTERPRETER.map((name) => [`${WASM3}/m3_${name}.c`, flags]);
@@ -200,14 +207,19 @@ async function buildInterpreter() {
 }
 
 async function buildFirmware() {
-  const own = [...filesIn(BOARD, ".c"), "build/core_wasm.c", "build/binding_record.c"];
+  const elf = "build/ek-ra6m5.elf";
+  await linkFirmware(elf, RECORD);
+  await checkFirmware(elf);
+}
+
+async function linkFirmware(elf, record) {
+  const own = [...filesIn(BOARD, ".c"), "build/core_wasm.c", record];
   const flags = [...ARM_FLAGS, ...WASM3_FLAGS, ...WARNINGS, ...INCLUDE];
   const objects = await compile(
     "arm-none-eabi-gcc",
     "build/arm",
     own.map((source) => [source, flags]),
   );
-  const elf = "build/ek-ra6m5.elf";
   await run("arm-none-eabi-gcc", [
     ...ARM_FLAGS,
     ...[
@@ -217,10 +229,9 @@ async function buildFirmware() {
       "-Wl,--fatal-warnings",
       "-Wl,--no-warn-rwx-segments",
     ],
-    ...["-T", `${BOARD}/ek-ra6m5.ld`, "-Wl,-Map=build/ek-ra6m5.map", "-o", elf],
+    ...["-T", `${BOARD}/ek-ra6m5.ld`, `-Wl,-Map=${elf.replace(/elf$/, "map")}`, "-o", elf],
     ...[...objects, ...INTERPRETER.map((name) => `build/arm/m3_${name}.o`)],
   ]);
-  await checkFirmware(elf);
 }
 
 /** The gates: memory, tail calls, functions in RAM, budgets. */
@@ -283,25 +294,24 @@ async function main() {
   await step("defs", [...defs, "scripts/gen-defs.mjs"], ["build/defs.h"], async () =>
     (await import("./gen-defs.mjs")).genDefs(),
   );
-  const binder = [
-    "scripts/bind.ts",
-    "host/binding.ts",
-    "test/device/wasm.d.ts",
-    "tsconfig.json",
-    ...filesIn("scripts/bind", ".ts", ".json"),
+  const tools = [
+    ...["scripts/bind.ts", "scripts/prove.ts", "scripts/tools.tsconfig.json", "tsconfig.json"],
+    ...["host/binding.ts", "board/virtual/elf.ts", "test/device/wasm.d.ts"],
+    ...["scripts/bind", "scripts/prove"].flatMap((folder) => filesIn(folder, ".ts")),
   ];
-  await step("binder", [...defs, ...binder], ["dist/scripts/bind.js"], buildBinder);
-  const [targets, records] = [0, 1].map((i) => BOUND.map((one) => one[i]));
-  await step("bind", [...defs, ...binder, ...targets, "build/core.wasm"], records, bindCore);
+  await step("tools", [...defs, ...tools], ["dist/scripts/bind.js", "dist/scripts/prove.js"], buildTools);
+  await step("map", [...defs, "firmware/memory.ts"], ["build/memory.json"], writeMap);
   const objects = INTERPRETER.map((name) => `build/arm/m3_${name}.o`);
   await step("interpreter", wasm3, objects, buildInterpreter);
+  const image = [...board, ...wasm3, "build/core_wasm.c"];
+  const shown = [...filesIn("firmware", ".ts"), "firmware/PROOFS.md", "build/memory.json"];
+  await step("proof", [...image, ...tools, ...shown, FIRMWARE], [PROOF], proveCore);
+  await step("bind", [...tools, FIRMWARE, HOST, PROOF, "build/core.wasm"], [RECORD, HOST_RECORD], async () => {
+    await bindTo(FIRMWARE, RECORD, "--proof", PROOF);
+    await bindTo(HOST, HOST_RECORD);
+  });
   const gates = ["scripts/check-elf.mjs", "scripts/size.mjs"];
-  await step(
-    "firmware",
-    [...board, ...wasm3, ...gates, "build/core_wasm.c", "build/binding_record.c"],
-    ["build/ek-ra6m5.elf"],
-    buildFirmware,
-  );
+  await step("firmware", [...image, ...gates, RECORD], ["build/ek-ra6m5.elf"], buildFirmware);
   await step("host", [...board, ...wasm3], ["build/wasm3-host.so"], buildHost);
   if (process.argv.includes("--no-tsc")) return;
   const sources = ["board", "host", "scripts", "test"]
@@ -310,7 +320,6 @@ async function main() {
   await step("tsc", [...defs, ...sources, "tsconfig.json"], ["dist"], () =>
     run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]),
   );
-  await step("map", [...defs, "firmware/memory.ts"], ["build/memory.json"], writeMap);
 }
 
 try {

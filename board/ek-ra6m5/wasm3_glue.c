@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define PAGE 65536u
-#define WASM_STACK 8192u
+#define WASM_STACK 6144u
 
 const char core_stopped[] = "stopped by the board";
 static const char not_one_page[] = "the core's memory is not exactly one page";

@@ -6,11 +6,13 @@ import { limitsOf } from "./limits.js";
 import { disassemble } from "./listing.js";
 import type { Built } from "./proof.js";
 
-/** @param root folder of the project */
-export function readBuild(root: string): Built {
+const TARGET = "board/ek-ra6m5/target.json";
+
+/** @param root folder of the project    @param firmware path of its ELF file there */
+export function readBuild(root: string, firmware = "build/ek-ra6m5.elf"): Built {
   const bytes = (name: string) => readFileSync(join(root, name));
   const text = (name: string) => readFileSync(join(root, name), "utf8");
-  const elf = join(root, "build/ek-ra6m5.elf");
+  const elf = join(root, firmware);
   const disassembly = disassemble(elf);
   return {
     core: bytes("build/core.wasm"),
@@ -19,6 +21,8 @@ export function readBuild(root: string): Built {
     elf: readElf(readFileSync(elf), elf),
     disassembly,
     limits: limitsOf(elf, disassembly, join(root, "board/ek-ra6m5/wasm3_glue.c"), []),
+    manifest: bytes(TARGET),
+    manifestFile: TARGET,
     compiler: text("node_modules/react-native-webassembly/cpp/m3_compile.c"),
     sources: join(root, "firmware"),
     explanations: text("firmware/PROOFS.md"),

@@ -1,6 +1,7 @@
 /** What is secret in the core, and what is not: the assumptions of the constant-time check, in one place. firmware/PROOFS.md explains them.
  *  A byte of memory is secret unless it is named here. */
 import { FACTS_OFF_SETUP, Region as Medium } from "../../firmware/defs/boundary.js";
+import { PSK_SIZE } from "../../firmware/defs/session.js";
 import type { ImportRule, Known, Policy, Region } from "./secrets.js";
 import type { Module } from "./wasm.js";
 
@@ -55,7 +56,8 @@ function isSecretRead(args: Known): boolean {
   const [medium, offset, , length] = args;
   if (mayBe(medium, Medium.Custody)) return true;
   if (!mayBe(medium, Medium.Facts)) return false;
-  return offset === undefined || length === undefined || Math.max(...offset) + Math.max(...length) > FACTS_OFF_SETUP;
+  if (offset === undefined || length === undefined) return true;
+  return offset.some((at) => at < FACTS_OFF_SETUP + PSK_SIZE && at + Math.max(...length) > FACTS_OFF_SETUP);
 }
 
 /** The imports. */

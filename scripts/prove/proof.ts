@@ -2,6 +2,11 @@
  *  Each step relies on the ones before it. */
 import { createHash } from "node:crypto";
 import type { Elf } from "../../board/virtual/elf.js";
+import { ConstantTime } from "../../firmware/defs/binding.js";
+import { decodeBinding, encodeBinding } from "../../host/binding.js";
+import { bind } from "../bind/bind.js";
+import { readCoeffects } from "../bind/section.js";
+import { parseTarget } from "../bind/target.js";
 import { type Bounds, bounds, type Limits } from "./bounds.js";
 import { type Audit, audit, notAudited } from "./handlers.js";
 import { readExplained, readSites, unexplained } from "./markers.js";
@@ -19,6 +24,9 @@ export interface Built {
   /** objdump -d of that ELF file. */
   disassembly: string;
   limits: Limits;
+  /** The target that the ELF file is for: its target.json, and the name of that file. */
+  manifest: Uint8Array;
+  manifestFile: string;
   /** m3_compile.c. */
   compiler: string;
   /** firmware/ and the text of firmware/PROOFS.md. */
@@ -53,12 +61,13 @@ export function prove(built: Built): Proof {
   const limits = bounds(named, built.limits);
   const handlers = audit(built.disassembly, built.compiler);
   const secrets = checkSecrets(named, policyFor(named, built.map, handlers.forbidden));
-  const steps = [
+  const before = [
     compiled(core, module, named),
     bounded(limits, built.limits),
     constantTime(named, handlers, secrets, built),
-    packaged(built),
   ];
+  const isShown = before.every(({ problems }) => problems.length === 0);
+  const steps = [...before, boundTo(built, isShown), packaged(built)];
   return { core, steps, bounds: limits, audit: handlers, secrets };
 }
 
@@ -118,18 +127,51 @@ function constantTime(named: Module, handlers: Audit, secrets: Report, built: Bu
   };
 }
 
+/** The record in the image is what the binder makes of this core and this target, and claims no more than was shown. */
+function boundTo({ core, manifest, manifestFile, elf }: Built, isShown: boolean): Step {
+  const held = bytesOf(elf, "binding_record");
+  if (held === undefined) return { name: "bind", says: [], problems: ["the ELF file holds no binding record"] };
+  try {
+    const claimed = decodeBinding(held)?.constantTime;
+    if (claimed === undefined) throw new Error("the record in the ELF file is none");
+    const target = parseTarget(Buffer.from(manifest).toString("utf8"), manifestFile);
+    const coeffects = readCoeffects(core, "core.wasm");
+    const { binding, choices } = bind({ core, coeffects, manifest, target, constantTime: claimed });
+    const problems: string[] = [];
+    if (Buffer.compare(encodeBinding(binding), held) !== 0)
+      problems.push(`the ELF file is bound to something else than this core and ${manifestFile}: npm run build`);
+    if (claimed === ConstantTime.Proven && !isShown) problems.push("its record says that constant time is proven");
+    return {
+      name: "bind",
+      says: [
+        `${choices.length} demands of the core met by ${target.name} (npm run bind -- --target ${manifestFile} tells how)`,
+        `constant time under ${target.engine}: ${claimed === ConstantTime.Proven ? "proven" : "unproven"}, says the record in the image`,
+      ],
+      problems,
+    };
+  } catch (error) {
+    return { name: "bind", says: [], problems: [error instanceof Error ? error.message : String(error)] };
+  }
+}
+
+/** What stands under a symbol. */
+function bytesOf(elf: Elf, name: string): Uint8Array | undefined {
+  const place = elf.symbol(name);
+  if (place === undefined) return undefined;
+  const { address, size } = place;
+  const segment = elf.segments.find(
+    (one) => address >= one.address && address + size <= one.address + one.bytes.length,
+  );
+  return segment?.bytes.subarray(address - segment.address, address - segment.address + size);
+}
+
 /** The image holds what was proven. */
 function packaged({ core, elf }: Built): Step {
-  const place = elf.symbol("core_wasm");
-  const segment = elf.segments.find(
-    ({ address, bytes }) => place && place.address >= address && place.address + place.size <= address + bytes.length,
-  );
-  const held =
-    place && segment?.bytes.subarray(place.address - segment.address, place.address - segment.address + place.size);
+  const held = bytesOf(elf, "core_wasm");
   return {
     name: "package",
-    says: ["ek-ra6m5.elf holds these bytes as core_wasm"],
-    problems: held && Buffer.compare(held, core) === 0 ? [] : ["ek-ra6m5.elf holds another core.wasm: npm run build"],
+    says: ["the ELF file holds these bytes as core_wasm"],
+    problems: held && Buffer.compare(held, core) === 0 ? [] : ["the ELF file holds another core.wasm: npm run build"],
   };
 }
 

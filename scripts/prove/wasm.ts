@@ -405,6 +405,8 @@ export function decode(bytes: Uint8Array): Module {
     section(end);
     if (reader.at !== end) throw new Error(`section ${id} is longer or shorter than it says`);
   }
+  const hollow = found.functions.find((one) => one.import === undefined && one.code.length === 0);
+  if (hollow) throw new Error(`${hollow.name} has no code`);
   for (const one of found.exports) {
     const func = one.kind === "function" ? found.functions[one.index] : undefined;
     if (func && func.import === undefined) func.name = one.name;

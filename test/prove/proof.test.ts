@@ -38,7 +38,7 @@ describe("the built core", () => {
   });
 
   it("is told on one page, in the order of the steps", () => {
-    expect(proof.steps.map(({ name }) => name)).toEqual(["asc", "bounds", "constant time", "package"]);
+    expect(proof.steps.map(({ name }) => name)).toEqual(["asc", "bounds", "constant time", "bind", "package"]);
     expect(page(proof).split("\n").length).toBeLessThan(40);
     expect(page(proof)).not.toContain("NOT SHOWN");
   });
