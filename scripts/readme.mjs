@@ -1,5 +1,5 @@
 /** `npm run readme`: runs what the README shows and writes it back there, so that every transcript was really run. Each block stands behind
- *  a comment that names it: demo, board, host, files, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
+ *  a comment that names it: demo, board, host, files, proofs, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
  *  finished build. */
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -114,6 +114,7 @@ try {
     : {
         demo: run(process.execPath, ["dist/scripts/demo.js"]),
         ...(await board()),
+        proofs: run(process.execPath, ["dist/scripts/prove.js"]),
         sizes: run(process.execPath, ["scripts/size.mjs"]),
         bench: run(process.execPath, ["dist/scripts/bench.js"]),
       };
