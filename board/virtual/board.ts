@@ -22,6 +22,7 @@ import { Scs } from "./scs.js";
 import { type CutPlan, Supply } from "./supply.js";
 import { ModuleStop, System, security, sramControl } from "./system.js";
 import { Time } from "./time.js";
+import type { NativeHook } from "./unicorn.js";
 import { Watchdog } from "./wdt.js";
 
 export interface BoardOptions {
@@ -33,6 +34,8 @@ export interface BoardOptions {
   flash?: string;
   /** Setup code to flash with the firmware, 32 bytes; none: zeros, as it was built. */
   setupCode?: Uint8Array;
+  /** Compiled code that watches every instruction or access; it changes nothing. */
+  hooks?: readonly NativeHook[];
 }
 
 export type BoardEvent =
@@ -94,7 +97,7 @@ export class VirtualBoard implements Chip, Paced {
   /** Called after flash changed, at the end of a slice. */
   onFlashChanged: () => void = () => {};
 
-  readonly #engine = new Engine();
+  readonly #engine: Engine;
   readonly #cpu: Cpu;
   readonly #scs: Scs;
   readonly #bus: Bus;
@@ -119,6 +122,7 @@ export class VirtualBoard implements Chip, Paced {
   }
 
   private constructor(options: BoardOptions) {
+    this.#engine = new Engine(options.hooks);
     const stream = (n: number): Random => (options.seed === undefined ? hostRandom() : seeded(options.seed * 4 + n));
     this.random = stream(0);
     const noise = stream(1);

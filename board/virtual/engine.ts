@@ -2,7 +2,7 @@
  *  Relies on: unicorn.ts. The rules that it keeps: no uc_emu_stop inside MMIO callbacks (the instruction would run twice),
  *  always a count, mapped buffers stay referenced, no flush of translations inside a callback. */
 import type { Restore } from "./chip.js";
-import { type InvalidHook, REG, Unicorn } from "./unicorn.js";
+import { type InvalidHook, type NativeHook, REG, Unicorn } from "./unicorn.js";
 
 export { REG } from "./unicorn.js";
 
@@ -44,7 +44,8 @@ export class Engine {
   /** Reads of covered pages; undefined: the bus refuses, and the instruction has no effect. */
   covered: (address: number, size: number) => number | undefined = () => undefined;
 
-  constructor() {
+  constructor(hooks: readonly NativeHook[] = []) {
+    for (const hook of hooks) this.#uc.onNative(hook);
     this.#uc.onInterrupt((number) => {
       this.#stop =
         number === PREFETCH_ABORT ? { kind: "bus", access: "fetch", address: this.pc } : { kind: "exception", number };

@@ -30,6 +30,9 @@ const CPU_CORTEX_M33 = 11;
 const CTL_CPU_MODEL = 7;
 const CTL_REMOVE_CACHE = 9;
 export const HOOK_INTR = 1;
+export const HOOK_CODE = 1 << 2;
+/** Reads and writes of data that succeed. */
+export const HOOK_MEM = (1 << 10) | (1 << 11);
 export const HOOK_INSN_INVALID = 1 << 14;
 /** Unmapped and protected reads, writes and fetches. */
 export const HOOK_MEM_INVALID = 0x3f << 4;
@@ -44,6 +47,12 @@ export type MmioWrite = (offset: number, size: number, value: number) => void;
 export type IntrHook = (number: number) => void;
 /** Told of an access that is refused; `type` is uc_mem_type. */
 export type InvalidHook = (type: number, address: number) => void;
+
+/** A function in a shared library that libunicorn calls itself: uc_hook_type, and where it stands. */
+export interface NativeHook {
+  type: number;
+  callback: bigint;
+}
 
 type Library = ReturnType<typeof koffi.load>;
 // pointers to the engine are plain `void *`: named koffi types live for the whole process and may be declared only once
@@ -182,6 +191,11 @@ export class Unicorn {
       return false;
     };
     this.#hook(HOOK_MEM_INVALID, this.#register(callback, protos.invalid));
+  }
+
+  /** Adds a hook that is compiled code. Before anything runs: what is translated by then is not hooked. */
+  onNative({ type, callback }: NativeHook): void {
+    this.#hook(type, callback);
   }
 
   reg(register: number): number {

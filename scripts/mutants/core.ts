@@ -20,8 +20,9 @@ export class Workshop {
   }
 
   /** Compiles with these changes, and takes them back.
+   *  @param flags of asc that the build has not: `--debug` leaves the names in, and the code as it is
    *  @throws Error when a text does not stand there once, or asc refuses */
-  async build(changes: readonly Change[]): Promise<Buffer> {
+  async build(changes: readonly Change[], flags: readonly string[] = []): Promise<Buffer> {
     const before = new Map<string, string>();
     try {
       for (const change of changes) {
@@ -33,7 +34,7 @@ export class Workshop {
       const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
       const wasm = join(this.folder, "build/core.wasm");
       rmSync(wasm, { force: true });
-      const { code, output } = await runNode([...asc, "--transform", "./scripts/inline.mjs"], {
+      const { code, output } = await runNode([...asc, "--transform", "./scripts/inline.mjs", ...flags], {
         cwd: this.folder,
         limitMs: LIMIT_MS,
       });
@@ -49,4 +50,22 @@ export class Workshop {
 export function withSection(wasm: Buffer, name: string): Buffer {
   const content = Buffer.concat([Buffer.of(name.length), Buffer.from(name, "ascii")]);
   return Buffer.concat([wasm, Buffer.of(0, content.length), content]);
+}
+
+/** The module without its custom sections, of which names are one: the code of a build with `--debug` as the release has it. */
+export function withoutCustoms(wasm: Buffer): Buffer {
+  const parts = [wasm.subarray(0, 8)];
+  for (let at = 8; at < wasm.length; ) {
+    const from = at;
+    const id = wasm[at++];
+    let size = 0;
+    for (let shift = 0; ; shift += 7) {
+      const byte = wasm[at++]!;
+      size |= (byte & 0x7f) << shift;
+      if (byte < 0x80) break;
+    }
+    at += size;
+    if (id !== 0) parts.push(wasm.subarray(from, at));
+  }
+  return Buffer.concat(parts);
 }

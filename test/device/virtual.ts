@@ -1,5 +1,5 @@
 /** The very ELF that would be flashed, on the virtual board: slowest of the targets, and nearest to the real one. */
-import { VirtualBoard } from "../../board/virtual/board.js";
+import { type BoardOptions, VirtualBoard } from "../../board/virtual/board.js";
 import type { Checkpoint } from "../../board/virtual/checkpoint.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { PowerCut } from "../../board/virtual/supply.js";
@@ -25,6 +25,7 @@ export interface Firmware {
   /** The first boot runs from power-on as always; the later ones go on from the moment in it when the core was loaded and nothing of
    *  the media had been read. Saves nine tenths of a boot. RAM that the firmware had not written by then holds the same noise each time. */
   warm?: boolean;
+  hooks?: BoardOptions["hooks"];
 }
 
 export class VirtualDevice implements Device {
@@ -38,9 +39,9 @@ export class VirtualDevice implements Device {
   #loaded: Checkpoint | undefined;
 
   /** @param elf other firmware than the one that was built */
-  constructor(seed: number, { elf = builtPath("ek-ra6m5.elf"), setupCode, warm = false }: Firmware = {}) {
+  constructor(seed: number, { elf = builtPath("ek-ra6m5.elf"), setupCode, warm = false, hooks }: Firmware = {}) {
     this.#warm = warm;
-    this.board = VirtualBoard.create({ elf, seed, setupCode });
+    this.board = VirtualBoard.create({ elf, seed, setupCode, hooks });
     this.slotsOffset = this.board.code.size - SLOT_BLOCK * SLOT_BLOCKS;
     this.board.onEvent = (event) => {
       if (event.kind === "cut") this.#cut = event.operation;
@@ -93,6 +94,11 @@ export class VirtualDevice implements Device {
   }
   poke(offset: number, bytes: Uint8Array): void {
     if (!this.board.poke(this.#linearMemory() + offset, bytes)) throw new Error("linear memory is not in RAM");
+  }
+
+  /** Where a byte of linear memory lies on the bus. */
+  address(offset: number): number {
+    return this.#linearMemory() + offset;
   }
 
   ram(): Uint8Array {

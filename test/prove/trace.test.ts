@@ -1,0 +1,105 @@
+/** Traces of the ELF that is flashed: what it does with secrets leaves the same sequence of program counters and data addresses whatever the
+ *  secrets are: not even a conditional instruction differs. What the static check claims of the module, seen on the interpreter's machine code.
+ *  A division leaves no trace here, whatever it divides. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { withModule } from "../../scripts/bench/crypto.js";
+import { Workshop, withoutCustoms } from "../../scripts/mutants/core.js";
+import { built } from "../device/engine.js";
+import type { Change } from "../mutants/mutant.js";
+import { Teller } from "./tell.js";
+import { type Event, firstDifference, type Part, parting, type Stretch, trace } from "./tracer.js";
+import { OPERATIONS, type Operation, World } from "./worlds.js";
+
+const WORLDS = 8;
+const HANDSHAKES = 5; // two scalar multiplications each
+const root = new URL("../..", import.meta.url).pathname;
+const elf = built("ek-ra6m5.elf");
+
+/** Traces operations in one world, one after the other. */
+function traces<O extends Operation>(number: number, flashed: Buffer, operations: readonly O[]): Map<O, Stretch[]> {
+  const world = new World(number, flashed);
+  try {
+    return new Map(operations.map((one) => [one, trace(world.device, flashed, () => world.do(one)).stretches]));
+  } finally {
+    world.close();
+  }
+}
+
+/** The events in which two worlds part that begin with this operation; none when they do not. */
+function difference(flashed: Buffer, operation: Operation, worlds: readonly [number, number]): (Event | undefined)[] {
+  const run = (number: number, part?: Part) => {
+    const world = new World(number, flashed);
+    try {
+      return trace(world.device, flashed, () => world.do(operation), part);
+    } finally {
+      world.close();
+    }
+  };
+  const [one, other] = worlds;
+  const parts = parting(run(one).stretches, run(other).stretches);
+  return parts === undefined ? [] : firstDifference(run(one, parts[0]).log, run(other, parts[1]).log);
+}
+
+describe("the firmware on the virtual board", () => {
+  it(`runs the same instructions and touches the same addresses with ${WORLDS} different secrets`, () => {
+    const first = traces(0, elf, OPERATIONS);
+    let events = [...first.values()].flat().reduce((sum, one) => sum + one.events, 0);
+    for (let world = 1; world < WORLDS; world++) {
+      const operations = OPERATIONS.filter((one) => one !== "handshake" || world < HANDSHAKES);
+      for (const [operation, stretches] of traces(world, elf, operations)) {
+        events += stretches.reduce((sum, one) => sum + one.events, 0);
+        if (parting(first.get(operation)!, stretches) === undefined) continue;
+        const teller = new Teller(elf, built("core.wasm"));
+        const told = difference(elf, operation, [0, world]).map((event) => teller.tell(event));
+        expect.fail(`${operation}: worlds 0 and ${world} part. One ${told[0]}; the other ${told[1]}`);
+      }
+    }
+    console.log(`${events} events compared`);
+    expect(events).toBeGreaterThan(500e6);
+  });
+});
+
+describe("a core that leaks (positive control)", () => {
+  const folder = mkdtempSync(join(tmpdir(), "mbs-prove-"));
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+  const LEAKS: Change[] = [
+    {
+      file: "firmware/crypto/x25519.ts",
+      from: "    const first = load<u64>(A + i);\n    store<u64>(A + i, first ^ ((first ^ load<u64>(C + i)) & mask));\n",
+      to: "    if (mask != 0) store<u64>(A + i, load<u64>(C + i));\n",
+    },
+    {
+      file: "firmware/crypto/multiples25519.ts",
+      from: `    let word = load<u64>(COMB + at) & is0;
+    word |= load<u64>(COMB + at, 96) & is1;
+    word |= load<u64>(COMB + at, 192) & is2;
+    word |= load<u64>(COMB + at, 288) & is3;
+    word |= load<u64>(COMB + at, 384) & is4;
+    word |= load<u64>(COMB + at, 480) & is5;
+    word |= load<u64>(COMB + at, 576) & is6;
+    word |= load<u64>(COMB + at, 672) & is7;
+`,
+      to: "    const word = load<u64>(COMB + at + <usize>index * 96);\n",
+    },
+  ];
+
+  it("is found, and the function told: a branch in X25519, a table's address in the comb", async () => {
+    const named = await new Workshop(root, join(folder, "firmware")).build(LEAKS, ["--debug"]);
+    const leaky = withModule(elf, built("core.wasm"), withoutCustoms(named));
+    const teller = new Teller(leaky, named);
+    const where = (operation: Operation): [string | undefined, string] => {
+      const [one, other] = difference(leaky, operation, [0, 2]);
+      expect(one ?? other, `${operation}: no difference is found`).toBeDefined();
+      const event = (one ?? other)!;
+      return [teller.functions(event)[0], `${teller.tell(one)}; ${teller.tell(other)}`];
+    };
+    const [branch, branchTold] = where("agree");
+    expect(branch, branchTold).toMatch(/x25519/);
+    const [table, tableTold] = where("generate");
+    expect(table, tableTold).toMatch(/multiples25519/);
+  });
+});
