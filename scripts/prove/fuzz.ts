@@ -1,0 +1,126 @@
+/** Random programs against the checker: what it accepts must show the same with all secrets when the interpreter runs it. One that does not is a
+ *  hole in the checker. The interpreter itself is held against V8 on each program. */
+import { type Random, seeded } from "../../board/virtual/prng.js";
+import { Interpreter, Trap, type Value } from "./interpret.js";
+import { CELL, DECLASSIFY, program, ROOT, SECRETS } from "./programs.js";
+import { decode, type Module } from "./wasm.js";
+
+const RUNS = 12;
+const PAGE = 65536;
+const PUBLIC_ARGUMENT = 5;
+
+export interface Tally {
+  accepted: number;
+  /** Refused, though nothing differed: the checker cannot know, or the secrets did not find it. */
+  refusedSame: number;
+  refusedDifferent: number;
+  /** How many of these were refused for this reason alone: a checker that did not see it would have a hole. */
+  needed: Map<string, number>;
+  /** Accepted, and something differed. */
+  holes: Hole[];
+}
+
+export interface Hole {
+  program: number;
+  why: string;
+  text: string;
+}
+
+interface Run {
+  /** What was declassified, in its order: two runs may differ behind a difference here. */
+  released: string;
+  /** Everything that could be seen. */
+  seen: string[];
+  outcome: string;
+  memory: Uint8Array;
+}
+
+/** Memory and arguments of one run: what is public is the same in all. */
+function prepare(random: Random, run: number): { memory: Uint8Array; values: [number, number, bigint] } {
+  const word = (): number => (run === 0 ? 0 : run === 1 ? 0xffffffff : run % 2 === 1 ? random() & 1 : random());
+  const memory = new Uint8Array(PAGE);
+  const view = new DataView(memory.buffer);
+  for (let at = 0; at < SECRETS.at + SECRETS.size + 4096; at += 4) view.setUint32(at, word(), true);
+  for (let i = 0; i < CELL.size; i++) memory[CELL.at + i] = i % 7;
+  return { memory, values: [PUBLIC_ARGUMENT, word() | 0, BigInt.asIntN(64, (BigInt(word()) << 32n) | BigInt(word()))] };
+}
+
+function interpret(module: Module, memory: Uint8Array, values: Value[]): Run {
+  const seen: string[] = [];
+  const released: Value[] = [];
+  const interpreter = new Interpreter(module, memory, (at, shows) => seen.push(`${at}: ${shows}`));
+  const declassify = module.exports.find((one) => one.kind === "global" && one.name === DECLASSIFY)?.index;
+  interpreter.onGlobal = (index, value) => {
+    if (index === declassify) released.push(value);
+  };
+  let outcome: string;
+  try {
+    outcome = String(interpreter.call(ROOT, ...values)[0]);
+  } catch (error) {
+    if (!(error instanceof Trap)) throw error;
+    outcome = "trap";
+    seen.push(error.message);
+  }
+  return { released: released.join(), seen, outcome, memory };
+}
+
+/** The same in V8. */
+function native(bytes: Uint8Array, memory: Uint8Array, values: Value[]): { outcome: string; memory: Uint8Array } {
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(Uint8Array.from(bytes)), {});
+  const own = new Uint8Array((instance.exports.memory as WebAssembly.Memory).buffer);
+  own.set(memory);
+  try {
+    const root = instance.exports[ROOT] as (...values: Value[]) => number;
+    return { outcome: String(root(...values)), memory: own };
+  } catch (error) {
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+    return { outcome: "trap", memory: own };
+  }
+}
+
+/** Where two runs that released the same show something else. */
+function difference(runs: readonly Run[]): string | undefined {
+  const first = new Map<string, Run>();
+  for (const run of runs) {
+    const known = first.get(run.released);
+    if (known === undefined) {
+      first.set(run.released, run);
+      continue;
+    }
+    const at = run.seen.findIndex((one, i) => one !== known.seen[i]);
+    if (at >= 0) return `one run shows ${known.seen[at] ?? "the end"}, another ${run.seen[at]}`;
+    if (run.seen.length !== known.seen.length) return `one run ends, another shows ${known.seen[run.seen.length]}`;
+  }
+  return undefined;
+}
+
+/** @param judge why the checker refuses a module; empty when it accepts @throws Error when the interpreter and V8 do not agree */
+export function fuzz(count: number, seed: number, judge: (module: Module) => readonly string[]): Tally {
+  const tally: Tally = { accepted: 0, refusedSame: 0, refusedDifferent: 0, needed: new Map(), holes: [] };
+  for (let i = 0; i < count; i++) {
+    const random = seeded(seed + i);
+    const { bytes, text } = program(random);
+    const module = decode(bytes);
+    const runs: Run[] = [];
+    for (let k = 0; k < RUNS; k++) {
+      const { memory, values } = prepare(random, k);
+      const before = memory.slice();
+      const run = interpret(module, memory, values);
+      runs.push(run);
+      const other = native(bytes, before, values);
+      if (other.outcome !== run.outcome || Buffer.compare(other.memory, run.memory) !== 0)
+        throw new Error(`program ${i} of seed ${seed}: the interpreter and V8 do not agree\n${text()}`);
+    }
+    const why = difference(runs);
+    const [reason, ...others] = new Set(judge(module));
+    if (reason === undefined) {
+      tally.accepted++;
+      if (why !== undefined) tally.holes.push({ program: i, why, text: text() });
+    } else if (why === undefined) tally.refusedSame++;
+    else {
+      tally.refusedDifferent++;
+      if (others.length === 0) tally.needed.set(reason, (tally.needed.get(reason) ?? 0) + 1);
+    }
+  }
+  return tally;
+}
