@@ -2,12 +2,10 @@
  *  hole in the checker. The interpreter itself is held against V8 on each program. */
 import { type Random, seeded } from "../../board/virtual/prng.js";
 import { Interpreter, Trap, type Value } from "./interpret.js";
-import { CELL, DECLASSIFY, program, ROOT, SECRETS } from "./programs.js";
+import { MARKER, prepare, program, ROOT } from "./programs.js";
 import { decode, type Module } from "./wasm.js";
 
 const RUNS = 12;
-const PAGE = 65536;
-const PUBLIC_ARGUMENT = 5;
 
 export interface Tally {
   accepted: number;
@@ -35,23 +33,16 @@ interface Run {
   memory: Uint8Array;
 }
 
-/** Memory and arguments of one run: what is public is the same in all. */
-function prepare(random: Random, run: number): { memory: Uint8Array; values: [number, number, bigint] } {
-  const word = (): number => (run === 0 ? 0 : run === 1 ? 0xffffffff : run % 2 === 1 ? random() & 1 : random());
-  const memory = new Uint8Array(PAGE);
-  const view = new DataView(memory.buffer);
-  for (let at = 0; at < SECRETS.at + SECRETS.size + 4096; at += 4) view.setUint32(at, word(), true);
-  for (let i = 0; i < CELL.size; i++) memory[CELL.at + i] = i % 7;
-  return { memory, values: [PUBLIC_ARGUMENT, word() | 0, BigInt.asIntN(64, (BigInt(word()) << 32n) | BigInt(word()))] };
-}
+/** The secrets of one run: zeros, ones, then bits and words. */
+const secretsOf = (run: number, random: Random) => (): number =>
+  run === 0 ? 0 : run === 1 ? 0xffffffff : run % 2 === 1 ? random() & 1 : random();
 
 function interpret(module: Module, memory: Uint8Array, values: Value[]): Run {
   const seen: string[] = [];
   const released: Value[] = [];
   const interpreter = new Interpreter(module, memory, (at, shows) => seen.push(`${at}: ${shows}`));
-  const declassify = module.exports.find((one) => one.kind === "global" && one.name === DECLASSIFY)?.index;
-  interpreter.onGlobal = (index, value) => {
-    if (index === declassify) released.push(value);
+  interpreter.onStore = (address, value) => {
+    if (address === MARKER) released.push(value);
   };
   let outcome: string;
   try {
@@ -103,7 +94,7 @@ export function fuzz(count: number, seed: number, judge: (module: Module) => rea
     const module = decode(bytes);
     const runs: Run[] = [];
     for (let k = 0; k < RUNS; k++) {
-      const { memory, values } = prepare(random, k);
+      const { memory, values } = prepare(secretsOf(k, random));
       const before = memory.slice();
       const run = interpret(module, memory, values);
       runs.push(run);

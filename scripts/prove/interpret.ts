@@ -111,8 +111,8 @@ interface Label {
 
 export class Interpreter {
   readonly globals: Value[];
-  /** Told of values that are set to a global. */
-  onGlobal: (index: number, value: Value) => void = () => {};
+  /** Told of what is stored, as an unsigned number. */
+  onStore: (address: number, value: bigint) => void = () => {};
   readonly #view: DataView;
 
   /** @param memory linear memory, with the data segments in it already @param imports functions by `module.name` */
@@ -228,7 +228,6 @@ export class Interpreter {
           break;
         case "global.set":
           this.globals[index] = pop();
-          this.onGlobal(index, this.globals[index]!);
           break;
         case "i32.const":
         case "i64.const":
@@ -272,6 +271,7 @@ export class Interpreter {
     this.watch(at, address);
     if (address + size > this.memory.length) throw new Trap("out of bounds");
     if (isStore) {
+      this.onStore(address, BigInt.asUintN(8 * size, value));
       for (let i = 0; i < size; i++) this.memory[address + i] = Number((value >> BigInt(8 * i)) & 0xffn);
       return;
     }

@@ -2,15 +2,48 @@
  *  memory, globals, calls, every kind of branch. Made with binaryen, half of them optimised by it. */
 import binaryen from "binaryen";
 import type { Random } from "../../board/virtual/prng.js";
+import type { Policy, Region } from "./secrets.js";
 
-/** Where programs keep what is public; all other memory that they touch is secret. */
-export const CELL = { name: "CELL", at: 256, size: 64 };
-/** Secret memory: computed addresses end up here. */
-export const SECRETS = { at: 1024, size: 4096 };
-/** Exports: the root, with the numbers of its secret parameters; the global that declassifies. */
+/** Where programs keep what is public. */
+const CELL = { name: "CELL", at: 256, size: 64 };
+/** What is stored here and loaded at once is declassified. */
+export const MARKER = 512;
+/** Where secrets stand: computed addresses end up here. */
+const SECRETS = { name: "SECRETS", at: 1024, size: 1536 };
+
+/** The export. */
 export const ROOT = "root";
-export const SECRET_PARAMETERS = [1, 2];
-export const DECLASSIFY = "declassify";
+const SECRET_PARAMETERS = [1, 2];
+
+/** What the checker is told of all programs. @param forbidden operations that must not see a secret, and why */
+export function policyOf(forbidden: Policy["forbidden"]): Policy {
+  const region = (name: string, at: number, size: number, isPublic: boolean): Region => ({
+    ...{ name, at, size },
+    cells: [{ name, at, size, isPublic }],
+  });
+  return {
+    regions: [
+      region(CELL.name, CELL.at, CELL.size, true),
+      region("MARKER", MARKER, 4, true),
+      region(SECRETS.name, SECRETS.at, SECRETS.size, false),
+    ],
+    imports: {},
+    forbidden,
+    declassify: MARKER,
+    roots: [ROOT],
+    secretParameters: { [ROOT]: SECRET_PARAMETERS },
+  };
+}
+
+/** Memory and arguments of one run. What is public is the same in all. @param word gives the next secret */
+export function prepare(word: () => number): { memory: Uint8Array; values: [number, number, bigint] } {
+  const memory = new Uint8Array(PAGE);
+  const view = new DataView(memory.buffer);
+  for (let at = 0; at < SECRETS.size; at += 4) view.setUint32(SECRETS.at + at, word(), true);
+  for (let i = 0; i < CELL.size; i++) memory[CELL.at + i] = i % 7;
+  const long = BigInt.asIntN(64, (BigInt(word()) << 32n) | BigInt(word()));
+  return { memory, values: [PUBLIC_ARGUMENT, word() | 0, long] };
+}
 
 const { i32, i64, none } = binaryen;
 type Ref = number;
@@ -24,7 +57,9 @@ const SECRET_I64 = [10, 11];
 const COUNTERS = 12;
 const COUNTER_LIMIT = 24;
 const SLIPS = 20; // one choice in so many is not what it should be
-const MASK = 4080;
+const MASK = 1008; // itself no address
+const PAGE = 65536;
+const PUBLIC_ARGUMENT = 5;
 
 const ANY2 = "add sub mul and or xor shl shr_s shr_u rotl rotr".split(" ");
 const COMPARE = "eq ne lt_s lt_u gt_s gt_u le_s le_u ge_s ge_u".split(" ");
@@ -59,8 +94,12 @@ class Body {
   /** Where something may be read or written: a place in secret memory. */
   address(depth: number, level: Level): { offset: number; pointer: Ref } {
     const { m } = this;
-    if (this.below(2) === 0) return { offset: SECRETS.at, pointer: m.i32.const(8 * this.below(500)) };
-    return { offset: SECRETS.at, pointer: m.i32.and(this.int(depth - 1, this.slip(level)), m.i32.const(MASK)) };
+    if (this.below(2) === 0) return { offset: SECRETS.at, pointer: m.i32.const(8 * this.below(160)) };
+    const index = this.int(depth - 1, this.slip(level));
+    // an index, behind a base in the offset, that might be taken for the address of a cell
+    if (this.below(4) === 0)
+      return { offset: SECRETS.at, pointer: m.i32.add(m.i32.const(CELL.at), m.i32.and(index, m.i32.const(31))) };
+    return { offset: SECRETS.at, pointer: m.i32.and(index, m.i32.const(MASK)) };
   }
 
   cell(): Ref {
@@ -122,7 +161,7 @@ class Body {
       case 1:
         return isPublic ? m.global.get("open", i32) : m.global.get("hidden", i32);
       case 2:
-        return isPublic ? m.i32.load(0, 1, this.cell()) : m.i32.load(SECRETS.at, 1, m.i32.const(4 * this.below(1000)));
+        return isPublic ? m.i32.load(0, 1, this.cell()) : m.i32.load(SECRETS.at, 1, m.i32.const(4 * this.below(320)));
       default:
         return m.local.get(isPublic ? this.pick([0, ...PUBLIC_I32]) : this.pick([1, ...SECRET_I32]), i32);
     }
@@ -141,7 +180,7 @@ class Body {
       case 2:
         return ops[this.pick(ANY2)]!(some(), some());
       case 3:
-        return isPublic ? m.i64.load(0, 1, this.cell()) : m.i64.load(SECRETS.at, 1, m.i32.const(8 * this.below(500)));
+        return isPublic ? m.i64.load(0, 1, this.cell()) : m.i64.load(SECRETS.at, 1, m.i32.const(8 * this.below(160)));
       case 4:
         return this.pick([m.i64.extend_s, m.i64.extend_u]).call(m.i64, this.int(depth - 1, level));
       case 5:
@@ -198,8 +237,8 @@ class Body {
         return m.block(
           null,
           [
-            m.global.set(DECLASSIFY, m.i32.and(this.int(1, "secret"), m.i32.const(1))),
-            m.local.set(this.pick(PUBLIC_I32), m.global.get(DECLASSIFY, i32)),
+            m.i32.store(0, 4, m.i32.const(MARKER), m.i32.and(this.int(1, "secret"), m.i32.const(1))),
+            m.local.set(this.pick(PUBLIC_I32), m.i32.load(0, 4, m.i32.const(MARKER))),
           ],
           none,
         );
@@ -288,8 +327,6 @@ export function program(random: Random): { bytes: Uint8Array; text: () => string
     m.setMemory(1, 1, "memory");
     m.addGlobal("open", i32, true, m.i32.const(3));
     m.addGlobal("hidden", i32, true, m.i32.const(4));
-    m.addGlobal(DECLASSIFY, i32, true, m.i32.const(0));
-    m.addGlobalExport(DECLASSIFY, DECLASSIFY);
     const helper = new Body(m, random, false);
     // parameters of helpers lie where those of the root do, so that leaves name the same locals: a third, unused one fills up
     const parameters = binaryen.createType([i32, i32, i64]);

@@ -28,6 +28,6 @@ export async function buildProbe(root: string, target = "probe"): Promise<void> 
 
 /** For vitest, which runs in the project's folder. */
 export default async (): Promise<void> => {
-  for (const target of ["probe", "hash", "curve", "use", "filekeys", "pointers"])
+  for (const target of ["probe", "hash", "curve", "use", "filekeys", "pointers", "secrets"])
     await buildProbe(process.cwd(), target);
 };
