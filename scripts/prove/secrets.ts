@@ -264,7 +264,9 @@ class Checker {
 
   /** Whether what stands there may be secret. */
   #isSecretAt(address: Value, offset: number, length: number | undefined): boolean {
-    if (address.isView || length === 0) return false;
+    if (length === 0) return false;
+    // behind a base in the offset, what was a view is an index
+    if (address.isView && this.#regionsOf([offset]) === 0n) return false;
     return this.#cells(address, offset, length)?.some((cell) => !cell.isPublic) ?? true;
   }
 
@@ -724,7 +726,7 @@ class Run {
       const choices = new Set<number>();
       for (const x of a.choices) for (const y of b?.choices ?? [0]) choices.add(fold(x, y) | 0);
       if (choices.size <= CHOICES) {
-        const isView = a.isView || (b?.isView ?? false);
+        const { isView } = this.#pointer(op, a, b);
         this.#push({ type, isSecret, choices: [...choices].sort((x, y) => x - y), into: 0n, isView });
         return;
       }
@@ -738,7 +740,11 @@ class Run {
     const none = { into: 0n, isView: false };
     if (b === undefined) return none;
     const { into } = this.#tools;
-    if (op === "i32.add") return { into: into(a) | into(b), isView: a.isView || b.isView };
+    if (op === "i32.add") {
+      // what is added to a view is an index; where that may be an address itself, the view may be the index
+      const isIndexed = (view: Value, index: Value) => view.isView && !index.isView && into(index) === 0n;
+      return { into: into(a) | into(b), isView: isIndexed(a, b) || isIndexed(b, a) };
+    }
     if (op === "i32.sub") {
       const subtracted = into(b);
       const end = a.choices ? into({ ...a, choices: a.choices.map((choice) => choice - 1) }) : 0n;
