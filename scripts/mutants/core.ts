@@ -14,15 +14,23 @@ export class Workshop {
     readonly folder: string,
   ) {
     mkdirSync(join(folder, "scripts"), { recursive: true });
-    for (const part of ["firmware", "asconfig.json", "scripts/inline.mjs"])
+    for (const part of ["firmware", "asconfig.json", "scripts/inline.mjs", "scripts/statics.mjs"])
       cpSync(join(root, part), join(folder, part), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   }
 
+  /** As build, with what the proofs want: names in the module, whose code is the same, and where its static data stand. */
+  async buildNamed(changes: readonly Change[]): Promise<{ wasm: Buffer; statics: Record<string, number> }> {
+    const statics = join(this.folder, "statics.json");
+    const flags = ["--debug", "--transform", "./scripts/statics.mjs"];
+    const wasm = await this.build(changes, flags, { ...process.env, MBS_STATICS: statics });
+    return { wasm, statics: JSON.parse(readFileSync(statics, "utf8")) };
+  }
+
   /** Compiles with these changes, and takes them back.
-   *  @param flags of asc that the build has not: `--debug` leaves the names in, and the code as it is
+   *  @param flags of asc that the build has not
    *  @throws Error when a text does not stand there once, or asc refuses */
-  async build(changes: readonly Change[], flags: readonly string[] = []): Promise<Buffer> {
+  async build(changes: readonly Change[], flags: readonly string[] = [], env = process.env): Promise<Buffer> {
     const before = new Map<string, string>();
     try {
       for (const change of changes) {
@@ -36,6 +44,7 @@ export class Workshop {
       rmSync(wasm, { force: true });
       const { code, output } = await runNode([...asc, "--transform", "./scripts/inline.mjs", ...flags], {
         cwd: this.folder,
+        env,
         limitMs: LIMIT_MS,
       });
       if (code !== 0) throw new Error(`asc refuses it (exit ${code}):\n${output.trim()}`);

@@ -88,7 +88,7 @@ describe("a core that leaks (positive control)", () => {
   ];
 
   it("is found, and the function told: a branch in X25519, a table's address in the comb", async () => {
-    const named = await new Workshop(root, join(folder, "firmware")).build(LEAKS, ["--debug"]);
+    const { wasm: named } = await new Workshop(root, join(folder, "firmware")).buildNamed(LEAKS);
     const leaky = withModule(elf, built("core.wasm"), withoutCustoms(named));
     const teller = new Teller(leaky, named);
     const where = (operation: Operation): [string | undefined, string] => {
