@@ -5,6 +5,8 @@ import { type Change, plant } from "../../test/mutants/mutant.js";
 import { runNode } from "./children.js";
 
 const LIMIT_MS = 300_000;
+/** As scripts/build.mjs has them. */
+const TRANSFORMS = ["scripts/inline.mjs", "scripts/coeffects.mjs", "scripts/statics.mjs"];
 
 /** A folder with what asc needs. */
 export class Workshop {
@@ -14,7 +16,7 @@ export class Workshop {
     readonly folder: string,
   ) {
     mkdirSync(join(folder, "scripts"), { recursive: true });
-    for (const part of ["firmware", "asconfig.json", "scripts/inline.mjs", "scripts/statics.mjs"])
+    for (const part of ["firmware", "asconfig.json", ...TRANSFORMS])
       cpSync(join(root, part), join(folder, part), { recursive: true });
     symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   }
@@ -22,8 +24,7 @@ export class Workshop {
   /** As build, with what the proofs want: names in the module, whose code is the same, and where its static data stand. */
   async buildNamed(changes: readonly Change[]): Promise<{ wasm: Buffer; statics: Record<string, number> }> {
     const statics = join(this.folder, "statics.json");
-    const flags = ["--debug", "--transform", "./scripts/statics.mjs"];
-    const wasm = await this.build(changes, flags, { ...process.env, MBS_STATICS: statics });
+    const wasm = await this.build(changes, ["--debug"], { ...process.env, MBS_STATICS: statics });
     return { wasm, statics: JSON.parse(readFileSync(statics, "utf8")) };
   }
 
@@ -42,11 +43,14 @@ export class Workshop {
       const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
       const wasm = join(this.folder, "build/core.wasm");
       rmSync(wasm, { force: true });
-      const { code, output } = await runNode([...asc, "--transform", "./scripts/inline.mjs", ...flags], {
-        cwd: this.folder,
-        env,
-        limitMs: LIMIT_MS,
-      });
+      const { code, output } = await runNode(
+        [...asc, ...TRANSFORMS.flatMap((file) => ["--transform", `./${file}`]), ...flags],
+        {
+          cwd: this.folder,
+          env,
+          limitMs: LIMIT_MS,
+        },
+      );
       if (code !== 0) throw new Error(`asc refuses it (exit ${code}):\n${output.trim()}`);
       return readFileSync(wasm);
     } finally {
