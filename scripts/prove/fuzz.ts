@@ -2,10 +2,13 @@
  *  hole in the checker. The interpreter itself is held against V8 on each program. */
 import { type Random, seeded } from "../../board/virtual/prng.js";
 import { Interpreter, Trap, type Value } from "./interpret.js";
-import { MARKER, prepare, program, ROOT } from "./programs.js";
+import { MARKER, policyOf, prepare, program, ROOT } from "./programs.js";
+import { checkSecrets, type Policy } from "./secrets.js";
 import { decode, type Module } from "./wasm.js";
 
 const RUNS = 12;
+
+type Forbidden = Policy["forbidden"];
 
 export interface Tally {
   accepted: number;
@@ -37,10 +40,10 @@ interface Run {
 const secretsOf = (run: number, random: Random) => (): number =>
   run === 0 ? 0 : run === 1 ? 0xffffffff : run % 2 === 1 ? random() & 1 : random();
 
-function interpret(module: Module, memory: Uint8Array, values: Value[]): Run {
+function interpret(module: Module, memory: Uint8Array, values: Value[], forbidden: Forbidden): Run {
   const seen: string[] = [];
   const released: Value[] = [];
-  const interpreter = new Interpreter(module, memory, (at, shows) => seen.push(`${at}: ${shows}`));
+  const interpreter = new Interpreter(module, memory, (at, shows) => seen.push(`${at}: ${shows}`), forbidden);
   interpreter.onStore = (address, value) => {
     if (address === MARKER) released.push(value);
   };
@@ -69,6 +72,9 @@ function native(bytes: Uint8Array, memory: Uint8Array, values: Value[]): { outco
   }
 }
 
+const judgeWith = (forbidden: Forbidden) => (module: Module) =>
+  checkSecrets(module, policyOf(forbidden)).findings.map(({ what }) => what);
+
 /** Where two runs that released the same show something else. */
 function difference(runs: readonly Run[]): string | undefined {
   const first = new Map<string, Run>();
@@ -85,8 +91,9 @@ function difference(runs: readonly Run[]): string | undefined {
   return undefined;
 }
 
-/** @param judge why the checker refuses a module; empty when it accepts @throws Error when the interpreter and V8 do not agree */
-export function fuzz(count: number, seed: number, judge: (module: Module) => readonly string[]): Tally {
+/** @param forbidden operations of which the time depends on what they are given
+ *  @param judge why the checker refuses a module; empty when it accepts @throws Error when the interpreter and V8 do not agree */
+export function fuzz(count: number, seed: number, forbidden: Forbidden, judge = judgeWith(forbidden)): Tally {
   const tally: Tally = { accepted: 0, refusedSame: 0, refusedDifferent: 0, needed: new Map(), holes: [] };
   for (let i = 0; i < count; i++) {
     const random = seeded(seed + i);
@@ -96,7 +103,7 @@ export function fuzz(count: number, seed: number, judge: (module: Module) => rea
     for (let k = 0; k < RUNS; k++) {
       const { memory, values } = prepare(secretsOf(k, random));
       const before = memory.slice();
-      const run = interpret(module, memory, values);
+      const run = interpret(module, memory, values, forbidden);
       runs.push(run);
       const other = native(bytes, before, values);
       if (other.outcome !== run.outcome || Buffer.compare(other.memory, run.memory) !== 0)

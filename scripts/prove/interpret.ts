@@ -98,8 +98,6 @@ const I64: Bigs = {
 };
 
 const UNARY = /\.(eqz|clz|ctz|popcnt|extend\w+|wrap_i64)$/;
-/** Operations of which the time depends on what they are given; i64's select besides. */
-const SHOWS_OPERANDS = /\.(div|rem)_[su]$|\.(clz|ctz|popcnt)$/;
 
 interface Label {
   /** Where a branch to it goes on, and how many values it takes there. */
@@ -115,11 +113,13 @@ export class Interpreter {
   onStore: (address: number, value: bigint) => void = () => {};
   readonly #view: DataView;
 
-  /** @param memory linear memory, with the data segments in it already @param imports functions by `module.name` */
+  /** @param memory linear memory, with the data segments in it already @param slow has the operations whose time depends on what they are given;
+   *  `i32.select` and `i64.select` by their conditions @param imports functions by `module.name` */
   constructor(
     readonly module: Module,
     readonly memory: Uint8Array,
     readonly watch: Watch,
+    readonly slow: { has(op: string): boolean } = new Set(),
     readonly imports: Record<string, (...values: Value[]) => Value | undefined> = {},
   ) {
     this.#view = new DataView(memory.buffer, memory.byteOffset, memory.length);
@@ -210,7 +210,8 @@ export class Interpreter {
         case "select": {
           const condition = number();
           const [b, a] = [pop(), pop()];
-          if (typeof a === "bigint") this.watch(at, Number(condition !== 0));
+          if (this.slow.has(typeof a === "bigint" ? "i64.select" : "i32.select"))
+            this.watch(at, Number(condition !== 0));
           stack.push(condition !== 0 ? a : b);
           break;
         }
@@ -285,7 +286,7 @@ export class Interpreter {
     const [kind, name] = op.split(".") as [string, string];
     const b = UNARY.test(op) ? undefined : pop();
     const a = pop();
-    if (SHOWS_OPERANDS.test(op)) {
+    if (this.slow.has(op)) {
       this.watch(at, a);
       if (b !== undefined) this.watch(at, b);
     }

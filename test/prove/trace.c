@@ -21,8 +21,7 @@ struct event {
 };
 
 struct stretch {
-  uint64_t hash, events;
-  uint32_t number, first; /* among the stretches; of its hashes among the pieces */
+  uint64_t hash, events, first; /* of its hashes among the pieces */
 };
 
 static struct stretch stretches[STRETCHES];
@@ -35,7 +34,7 @@ static struct {
 } marks[MARKS];
 static bool on;
 static uint32_t entry, pc;
-static uint32_t log_number;
+static uint32_t log_which;
 static uint64_t log_from;
 static struct event events[LOG];
 static uint32_t logged;
@@ -67,20 +66,21 @@ static void keep(uint64_t what) {
 }
 
 static void see(uint64_t what) {
-  if (now.number == log_number && now.events >= log_from && logged < LOG) keep(what);
+  if (kept == log_which && now.events >= log_from && logged < LOG) keep(what);
   now.hash = (now.hash ^ what) * 0x9e3779b97f4a7c15;
   now.hash ^= now.hash >> 29;
   if (++now.events % PIECE == 0 && used < PIECES) pieces[used++] = now.hash;
 }
 
-static void begin(uint32_t number) {
-  now = (struct stretch){.hash = 0x6a09e667f3bcc908, .number = number, .first = used};
+static void begin(void) {
+  now = (struct stretch){.hash = 0x6a09e667f3bcc908, .first = used};
+  if (kept == log_which) logged = 0; /* what was logged of a short one */
 }
 
 static void split(void) {
   if (now.events > SHORT && kept < STRETCHES) stretches[kept++] = now;
   else used = now.first;
-  begin(now.number + 1);
+  begin();
 }
 
 static bool marked(uint64_t address) {
@@ -131,13 +131,13 @@ void trace_mark(uint32_t which, uint32_t from, uint32_t to) {
   marks[which].to = to;
 }
 
-/* Starts a trace; stretch `which` is logged from event `first` on. */
+/* Starts a trace; of those that are kept, stretch `which` is logged from event `first` on. */
 void trace_start(uint32_t which, uint64_t first) {
-  log_number = which;
+  log_which = which;
   log_from = first;
   kept = used = logged = 0;
   depth = 0;
-  begin(0);
+  begin();
   on = true;
 }
 

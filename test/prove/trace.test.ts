@@ -40,7 +40,7 @@ function difference(flashed: Buffer, operation: Operation, worlds: readonly [num
   };
   const [one, other] = worlds;
   const parts = parting(run(one).stretches, run(other).stretches);
-  return parts === undefined ? [] : firstDifference(run(one, parts[0]).log, run(other, parts[1]).log);
+  return parts === undefined ? [] : firstDifference(run(one, parts).log, run(other, parts).log);
 }
 
 describe("the firmware on the virtual board", () => {

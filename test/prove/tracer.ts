@@ -55,7 +55,6 @@ export const hooks: readonly NativeHook[] = [
 
 /** What was done between two marks. Shorter ones than 30,000 events are left out: there the link waits for bytes and handles each. */
 export interface Stretch {
-  number: number;
   events: number;
   hash: bigint;
   /** A hash of everything up to each PIECE events. */
@@ -73,7 +72,7 @@ export interface Event {
 
 /** A part of a trace that is to be logged: of which stretch, and from which event on. */
 export interface Part {
-  number: number;
+  stretch: number;
   first: number;
 }
 
@@ -94,7 +93,7 @@ export function trace(
     const at = device.address(region(name));
     native.mark(i, at, at + size);
   });
-  native.start(part?.number ?? 0xffffffff, part?.first ?? 0);
+  native.start(part?.stretch ?? 0xffffffff, part?.first ?? 0);
   let kept = 0;
   try {
     work();
@@ -106,11 +105,11 @@ export function trace(
   const found = Array.from({ length: kept }, (_, i) => {
     const at = i * STRETCH;
     const events = Number(stretches.readBigUInt64LE(at + 8));
-    const first = stretches.readUInt32LE(at + 20);
+    const first = Number(stretches.readBigUInt64LE(at + 16));
     const count = Math.floor(events / PIECE);
     const hashes = view(native.pieces(), 8 * (first + count)).subarray(8 * first);
     const pieces = Array.from({ length: count }, (_, k) => hashes.readBigUInt64LE(8 * k));
-    return { number: stretches.readUInt32LE(at + 16), events, hash: stretches.readBigUInt64LE(at), pieces };
+    return { events, hash: stretches.readBigUInt64LE(at), pieces };
   });
   const log = view(native.events(), native.logged() * EVENT);
   const events = Array.from({ length: log.length / EVENT }, (_, i) => readEvent(log.subarray(i * EVENT)));
@@ -128,21 +127,14 @@ function readEvent(bytes: Buffer): Event {
   };
 }
 
-/** Where two traces part: a piece of each that holds the place; undefined when they are the same. */
-export function parting(a: readonly Stretch[], b: readonly Stretch[]): [Part, Part] | undefined {
-  for (let i = 0; i < Math.max(a.length, b.length); i++) {
-    const [one, other] = [a[i], b[i]];
-    if (one === undefined || other === undefined) {
-      const last = { number: (one ?? other)!.number, first: 0 };
-      return [last, last];
-    }
+/** Where two traces part: a piece that holds the place; undefined when they are the same. */
+export function parting(a: readonly Stretch[], b: readonly Stretch[]): Part | undefined {
+  for (let stretch = 0; stretch < Math.max(a.length, b.length); stretch++) {
+    const [one, other] = [a[stretch], b[stretch]];
+    if (one === undefined || other === undefined) return { stretch, first: 0 };
     if (one.hash === other.hash && one.events === other.events) continue;
-    const parts = one.pieces.findIndex((hash, k) => hash !== other.pieces[k]);
-    const first = (parts < 0 ? one.pieces.length : parts) * PIECE;
-    return [
-      { number: one.number, first },
-      { number: other.number, first },
-    ];
+    const piece = one.pieces.findIndex((hash, k) => hash !== other.pieces[k]);
+    return { stretch, first: (piece < 0 ? one.pieces.length : piece) * PIECE };
   }
   return undefined;
 }
