@@ -70,6 +70,10 @@ function nonce(counter: bigint): Buffer {
 }
 
 let planted = 0;
+/** Begins with the first session again: for devices of which each shall hear the same. */
+export function repeatSessions(): void {
+  planted = 0;
+}
 
 /** The first operator place in use, as the device knows it; NO_OPERATOR when there is none. */
 export function anyOperator(device: Device): number {

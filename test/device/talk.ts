@@ -21,7 +21,12 @@ export { Refusal } from "./refusal.js";
 export type Fields = Iterable<readonly [Key, Value | undefined]>;
 
 /** Nonces differ among all hosts of one device; those up to 0xff are left to tests that write their own frames. */
-let lastNonce = 0xff;
+const FIRST_NONCE = 0xff;
+let lastNonce = FIRST_NONCE;
+/** Begins with the first nonce again: for devices of which each shall hear the same. */
+export function repeatNonces(): void {
+  lastNonce = FIRST_NONCE;
+}
 /** Milliseconds between two looks at a device that is busy, and those that it may take longer than it said. */
 const LOOK_MS = 10;
 const GRACE_MS = 2000;

@@ -10,7 +10,7 @@ enum { READ = 16, WRITE = 17 };   /* uc_mem_type */
 enum { LR = 10, SP = 12, R0 = 66 };        /* uc_arm_reg */
 enum { SHORT = 30000 };         /* events of a stretch that is not kept */
 enum { PIECE = 1 << 14 };       /* events between two kept hashes */
-enum { PIECES = 1 << 16, STRETCHES = 256, LOG = PIECE, DEPTH = 64, MARKS = 3 };
+enum { PIECES = 1 << 16, STRETCHES = 256, LOG = PIECE, DEPTH = 64, MARKS = 4 };
 enum { FUNCTION_OFF_WASM = 12 };  /* struct M3Function, m3_function.h: module, import (two pointers), wasm */
 
 /* One event of a log, with the functions that were running, the innermost first; zeros behind them. */

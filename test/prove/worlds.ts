@@ -5,7 +5,8 @@ import { Tier, Usage } from "../../firmware/defs/record.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { region } from "../device/map.js";
-import { Talk } from "../device/talk.js";
+import { repeatSessions } from "../device/session.js";
+import { repeatNonces, Talk } from "../device/talk.js";
 import { V8Device } from "../device/v8.js";
 import { VirtualDevice } from "../device/virtual.js";
 import { begin, transplant } from "../store/help.js";
@@ -39,6 +40,8 @@ export class World {
 
   /** @param elf what is flashed */
   constructor(world: number, elf: Uint8Array) {
+    repeatNonces();
+    repeatSessions();
     this.#secret = secrets(world);
     this.#key = this.#secret(32);
     this.device = new VirtualDevice(SEED, { elf, hooks });
