@@ -1,7 +1,6 @@
 /** `npm run controls`: what shows that the check of secrets can fail, at a length that tests have no time for. Plants leaks in a copy of firmware/,
  *  each alone, and holds the check against random programs. Exit code 1: a leak was accepted, or told in the wrong place. */
 import { randomInt } from "node:crypto";
-import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { leaks } from "../test/prove/leaks.js";
@@ -66,7 +65,7 @@ async function main(): Promise<number> {
     .exitOverride()
     .parse()
     .opts<{ leaks?: boolean; fuzz?: number; seed?: number }>();
-  const built = readBuild(root, join(root, "build/ek-ra6m5.elf"));
+  const built = readBuild(root);
   const { forbidden } = audit(built.disassembly, built.compiler);
   const both = options.leaks === undefined && options.fuzz === undefined;
   const seed = options.seed ?? randomInt(1, 2 ** 31);
