@@ -14,7 +14,7 @@ import { type Event, firstDifference, type Part, parting, type Stretch, trace } 
 import { OPERATIONS, type Operation, World } from "./worlds.js";
 
 const WORLDS = 8;
-const HANDSHAKES = 5; // two scalar multiplications each
+const HANDSHAKES = 8; // two scalar multiplications each
 const root = new URL("../..", import.meta.url).pathname;
 const elf = built("ek-ra6m5.elf");
 
