@@ -1,5 +1,6 @@
 /** The targets that one suite runs over: the reference model, and core.wasm in several engines and on the virtual board.
- *  MBS_TARGET=v8,model selects; all of them otherwise. A target that cannot be made fails, it is not skipped. */
+ *  MBS_TARGET=v8,model selects; all of them otherwise. A target that cannot be made fails, it is not skipped.
+ *  MBS_TARGET=taint runs the same suite over a core in which secrets are followed (device/taint.ts), which none runs over by itself. */
 import { randomInt } from "node:crypto";
 import { FACTS_OFF_SETUP } from "../firmware/defs/boundary.js";
 import { Status } from "../firmware/defs/status.js";
@@ -97,8 +98,14 @@ const boards: Kind<Bench>[] = [
 ];
 const models: Kind<Target>[] = [{ name: "model", share: 1, make: () => on(new (need(model).ModelStore)()) }];
 
-const known = [...models, ...engines, ...boards].map((kind) => kind.name);
-const chosen = process.env.MBS_TARGET?.split(",") ?? known;
+const usual = [...models, ...engines, ...boards].map((kind) => kind.name);
+engines.push({
+  name: "taint",
+  share: 0.1,
+  make: (code) => on(new Bench(withCode(new (need(taint).TaintDevice)(need(taint).builtRun(), seed), code))),
+});
+const known = [...usual, "taint"];
+const chosen = process.env.MBS_TARGET?.split(",") ?? usual;
 for (const name of chosen) {
   if (!known.includes(name)) throw new Error(`MBS_TARGET names ${name}; expected some of ${known.join(", ")}`);
 }
@@ -107,11 +114,12 @@ const among = <T extends Target>(kinds: Kind<T>[]): Kind<T>[] => kinds.filter((k
 // an engine is loaded only when it was chosen
 const load = <T>(name: string, from: () => Promise<T>): Promise<T | undefined> =>
   chosen.includes(name) ? from() : Promise.resolve(undefined);
-const [model, v8, wasm3, virtual] = await Promise.all([
+const [model, v8, wasm3, virtual, taint] = await Promise.all([
   load("model", () => import("./model/store.js")),
   load("v8", () => import("./device/v8.js")),
   load("wasm3", () => import("./device/wasm3.js")),
   load("virtual", () => import("./device/virtual.js")),
+  load("taint", () => import("./device/taint.js")),
 ]);
 function need<T>(module: T | undefined): T {
   if (module === undefined) throw new Error("the target was not chosen");

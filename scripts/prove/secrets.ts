@@ -73,6 +73,8 @@ export interface Report {
   revealed: string[];
   /** Where bytes are taken to be public that stand where secrets may. */
   expected: string[];
+  /** Cells that an access may touch, by accessOf(); "any" where nothing is known of the address. */
+  accesses: Map<string, Set<Cell> | "any">;
   /** Functions that set a global to something secret. */
   secretGlobals: string[];
   /** Functions that were looked at, and runs of them. */
@@ -92,6 +94,10 @@ interface Value {
   /** What it points to counts as public. */
   readonly isView: boolean;
 }
+
+/** An operation's access to memory, by name. */
+export const accessOf = (one: Pick<Instruction, "at">, side: "at" | "from" | "to" = "at"): string =>
+  `${side} ${one.at}`;
 
 const CHOICES = 8;
 const PAGE = 65536;
@@ -131,6 +137,7 @@ class Checker {
   readonly #declassified = new Set<string>();
   readonly #revealed = new Set<string>();
   readonly #expected = new Set<string>();
+  readonly #accesses = new Map<string, Set<Cell> | "any">();
   readonly #secretGlobals = new Set<string>();
   readonly #globals: Value[];
   readonly #done = new Map<string, Value[]>();
@@ -160,6 +167,7 @@ class Checker {
       this.#declassified.clear();
       this.#revealed.clear();
       this.#expected.clear();
+      this.#accesses.clear();
       this.#secretGlobals.clear();
       const start = this.#module.start;
       if (start !== undefined) this.#call(this.#func(start), [], []);
@@ -181,6 +189,7 @@ class Checker {
       declassified: [...this.#declassified].sort(),
       revealed: [...this.#revealed].sort(),
       expected: [...this.#expected].sort(),
+      accesses: this.#accesses,
       secretGlobals: [...this.#secretGlobals].sort(),
       functions: this.#reached.size,
       contexts: this.#contexts,
@@ -262,6 +271,14 @@ class Checker {
     return regions.flatMap((region, i) => ((into >> BigInt(i)) & 1n ? region.cells : []));
   }
 
+  /** Writes down what an access may touch. */
+  #access(name: string, address: Value, offset: number, length: number | undefined): void {
+    const cells = this.#cells(address, offset, length);
+    const before = this.#accesses.get(name);
+    if (cells === undefined || before === "any") this.#accesses.set(name, "any");
+    else this.#accesses.set(name, new Set([...(before ?? []), ...cells]));
+  }
+
   /** Whether what stands there may be secret. */
   #isSecretAt(address: Value, offset: number, length: number | undefined): boolean {
     if (length === 0) return false;
@@ -335,6 +352,8 @@ class Checker {
     const exact = (value: Value) => (value.choices?.length === 1 ? value.choices[0] : undefined);
     const choices = args.map((arg) => arg.choices);
     const { writes, takes } = rule;
+    for (const side of [writes, takes])
+      if (side) this.#access(accessOf(one), at(side.pointer), 0, exact(at(side.length)));
     if (writes?.isSecret(choices)) {
       const refusal = this.#refuses(at(writes.pointer), 0, exact(at(writes.length)));
       if (refusal) this.#find(caller, one, `${name}: ${refusal}`, path);
@@ -354,6 +373,8 @@ class Checker {
     find: (func: Func, one: Instruction, what: string, path: readonly string[]) => this.#find(func, one, what, path),
     join: (a: Value, b: Value) => this.#join(a, b),
     isSame: (a: Value, b: Value) => this.#isSame(a, b),
+    access: (name: string, address: Value, offset: number, length: number | undefined) =>
+      this.#access(name, address, offset, length),
     widen: (a: Value): Value => ({ type: a.type, isSecret: a.isSecret, into: this.#into(a), isView: a.isView }),
     into: (a: Value) => this.#into(a),
     isSecretAt: (address: Value, offset: number, length: number | undefined) =>
@@ -671,6 +692,7 @@ class Run {
       return;
     }
     this.#address(one, address);
+    this.#tools.access(accessOf(one), address, one.offset as number, width(one.op));
     const isSecret = this.#tools.isSecretAt(address, one.offset as number, width(one.op));
     this.#push(number(one.op.startsWith("i64") ? "i64" : "i32", isSecret));
   }
@@ -684,6 +706,7 @@ class Run {
       return;
     }
     this.#address(one, address);
+    this.#tools.access(accessOf(one), address, one.offset as number, width(one.op));
     if (!value.isSecret) return;
     const refusal = this.#tools.refuses(address, one.offset as number, width(one.op));
     if (refusal) this.#find(one, refusal);
@@ -696,6 +719,8 @@ class Run {
     for (const operand of [length, from, to])
       if (operand.isSecret) this.#find(one, "memory.copy: an operand depends on a secret");
     const exact = length.choices?.length === 1 ? length.choices[0] : undefined;
+    this.#tools.access(accessOf(one, "to"), to, 0, exact);
+    this.#tools.access(accessOf(one, "from"), from, 0, exact);
     const refusal = this.#tools.refusesCopy(to, from, exact);
     if (refusal) this.#find(one, refusal);
   }
@@ -707,6 +732,7 @@ class Run {
     for (const operand of [length, to])
       if (operand.isSecret) this.#find(one, "memory.fill: an operand depends on a secret");
     const exact = length.choices?.length === 1 ? length.choices[0] : undefined;
+    this.#tools.access(accessOf(one), to, 0, exact);
     const refusal = value.isSecret ? this.#tools.refuses(to, 0, exact) : undefined;
     if (refusal) this.#find(one, refusal);
   }
