@@ -350,6 +350,9 @@ class Writer {
       "top: {",
       ...this.#lines,
       "}",
+      this.#isExported() && type.results.length > 0
+        ? this.#forbidden(code.at(-1) as Instruction, "t0", "it returns a secret")
+        : "",
       type.results.length === 0 ? "" : `T = ${this.#name("t", 0)}; return ${this.#value(0, only(type.results))};`,
       "}",
     ].join("\n");
@@ -430,7 +433,7 @@ class Writer {
   /** Takes a condition; it may not be secret. */
   #decide(one: Instruction): string {
     const { value, mark } = this.#pop();
-    this.#emit(`if (${mark} & 1) find(${this.#site(this.#func, one)}, "a branch that depends on a secret");`);
+    this.#emit(this.#forbidden(one, mark, "a branch that depends on a secret"));
     return value;
   }
 
@@ -483,7 +486,7 @@ class Writer {
       case "global.set": {
         const { value, mark } = this.#pop();
         if (!(this.#policy.secretGlobals?.includes(this.#func.name) ?? true))
-          this.#emit(`if (${mark} & 1) find(${this.#site(this.#func, one)}, "a global is set to a secret");`);
+          this.#emit(this.#forbidden(one, mark, "a global is set to a secret"));
         this.#emit(`g${index} = ${value}; h${index} = ${mark};`);
         return true;
       }
@@ -555,14 +558,19 @@ class Writer {
   #select(one: Instruction): void {
     const [condition, b, a] = [this.#pop(), this.#pop(), this.#pop()];
     const why = this.#policy.forbidden.get(`${a.type}.select`);
-    if (why !== undefined) this.#forbid(one, condition.mark, `select of ${a.type} by a secret`);
+    if (why !== undefined) this.#emit(this.#forbidden(one, condition.mark, `select of ${a.type} by a secret`));
     this.#emit(`if (${condition.value} === 0) { ${a.value} = ${b.value}; ${a.mark} = ${b.mark}; }`);
     this.#emit(`${a.mark} |= ${condition.mark} & 1;`);
     this.#stack.push(a.type);
   }
 
-  #forbid(one: Instruction, mark: string, what: string): void {
-    this.#emit(`if (${mark} & 1) find(${this.#site(this.#func, one)}, "${what}");`);
+  #isExported(): boolean {
+    return this.#module.exports.some(({ kind, index }) => kind === "function" && index === this.#func.index);
+  }
+
+  /** A check that something is not secret. */
+  #forbidden(one: Instruction, mark: string, what: string): string {
+    return `if (${mark} & ${SECRET}) find(${this.#site(this.#func, one)}, "${what}");`;
   }
 
   #load(one: Instruction): void {
@@ -588,7 +596,7 @@ class Writer {
     const b = params.length === 2 ? this.#pop() : undefined;
     const a = this.#pop();
     const mark = b === undefined ? a.mark : `(${a.mark} | ${b.mark})`;
-    if (this.#policy.forbidden.has(op)) this.#forbid(one, mark, `${op} of a secret`);
+    if (this.#policy.forbidden.has(op)) this.#emit(this.#forbidden(one, mark, `${op} of a secret`));
     this.#push(results[0] as ValueType, formula(op, a.value, b?.value ?? ""), passedOn(op, a.mark, b?.mark ?? "0"));
   }
 }

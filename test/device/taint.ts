@@ -1,5 +1,6 @@
 /** The core with a mark on everything that comes from a secret (scripts/prove/taint.ts), over two strict media. */
 import { type Random, seeded } from "../../board/virtual/prng.js";
+import { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import { readBuild } from "../../scripts/prove/built.js";
 import { audit } from "../../scripts/prove/handlers.js";
 import { type MemoryMap, policyFor } from "../../scripts/prove/policy.js";
@@ -9,7 +10,7 @@ import { decode } from "../../scripts/prove/wasm.js";
 import { TrapError } from "./device.js";
 import { type Core, Engine } from "./engine.js";
 
-const built = readBuild(".");
+export const built = readBuild(new URL("../..", import.meta.url).pathname);
 const { forbidden } = audit(built.disassembly, built.compiler);
 
 /** @param named a core with the names of its functions */
@@ -42,7 +43,7 @@ export class TaintDevice extends Engine {
   #core: TaintedCore | undefined;
 
   constructor(run: TaintRun, seed: number, random: Random = seeded(seed)) {
-    super(random);
+    super(random, EngineNumber.V8);
     this.#run = run;
   }
 
