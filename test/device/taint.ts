@@ -4,7 +4,7 @@ import { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import { readBuild } from "../../scripts/prove/built.js";
 import { audit } from "../../scripts/prove/handlers.js";
 import { type MemoryMap, policyFor } from "../../scripts/prove/policy.js";
-import { type Cell, checkSecrets, type Finding } from "../../scripts/prove/secrets.js";
+import { type Cell, checkSecrets, type Finding, type Report } from "../../scripts/prove/secrets.js";
 import { type TaintedCore, TaintRun, Trap } from "../../scripts/prove/taint.js";
 import { decode } from "../../scripts/prove/wasm.js";
 import { TrapError } from "./device.js";
@@ -14,17 +14,18 @@ export const built = readBuild(new URL("../..", import.meta.url).pathname);
 const { forbidden } = audit(built.disassembly, built.compiler);
 
 /** @param named a core with the names of its functions */
-export function runOf(named: Uint8Array, map: MemoryMap): TaintRun {
+export function runOf(named: Uint8Array, map: MemoryMap): { run: TaintRun; report: Report } {
   const module = decode(named);
   const policy = policyFor(module, map, forbidden);
-  return new TaintRun(module, policy, checkSecrets(module, policy).accesses);
+  const report = checkSecrets(module, policy);
+  return { run: new TaintRun(module, policy, report.accesses), report };
 }
 
 let shipped: TaintRun | undefined;
 
 /** Of the core that was built. */
 export function builtRun(): TaintRun {
-  shipped ??= runOf(built.named, built.map);
+  shipped ??= runOf(built.named, built.map).run;
   return shipped;
 }
 
