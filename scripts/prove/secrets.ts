@@ -276,7 +276,8 @@ class Checker {
     const cells = this.#cells(address, offset, length);
     const before = this.#accesses.get(name);
     if (cells === undefined || before === "any") this.#accesses.set(name, "any");
-    else this.#accesses.set(name, new Set([...(before ?? []), ...cells]));
+    else if (before === undefined) this.#accesses.set(name, new Set(cells));
+    else for (const cell of cells) before.add(cell);
   }
 
   /** Whether what stands there may be secret. */
