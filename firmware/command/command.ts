@@ -3,7 +3,7 @@
  *  store.ts and use.ts for doing. Wipes the vault after each step. */
 import * as board from "../board";
 import * as pointers from "../claim/pointers";
-import { isZero } from "../crypto/bytes";
+import { isZero, wipe } from "../crypto/bytes";
 import { Region } from "../defs/boundary";
 import { INNER_MAX } from "../defs/link";
 import { DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../defs/medium";
@@ -12,7 +12,7 @@ import { PSK_SIZE, Role, TOUCH_WAIT_MS } from "../defs/session";
 import { HEADER_OFF_ORIGIN, HEADER_OFF_POLICY, HEADER_OFF_USAGE } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Command, Key, State } from "../defs/wire";
-import { CURRENT, HEADER, INSTANCE, MESSAGE } from "../memory";
+import { CURRENT, HEADER, INSTANCE, MESSAGE, RESULT, RESULT_SIZE } from "../memory";
 import * as caller from "../operator/caller";
 import * as operators from "../operator/operators";
 import * as refusals from "../operator/refusals";
@@ -95,6 +95,7 @@ export function work(): i32 {
 /** Wipes everything but the response. Returns its bytes. */
 function end(): i32 {
   vault.close();
+  wipe(RESULT, RESULT_SIZE);
   request.forget();
   const written = cbor.written();
   memory.fill(MESSAGE + written, 0, INNER_MAX - written); // what is left of the request

@@ -5,7 +5,7 @@ import * as deltas from "../claim/delta";
 import * as filekey from "../claim/filekey";
 import * as pointers from "../claim/pointers";
 import * as rate from "../claim/rate";
-import { equal, isZero, wipe } from "../crypto/bytes";
+import { equal, isZero } from "../crypto/bytes";
 import { reveal } from "../crypto/declassify";
 import {
   DELTA_OFF_ID,
@@ -387,7 +387,6 @@ export function openDelta(): Status {
   if (status != Status.Ok) return status;
   accept(2);
   cbor.pairBytes(Key.Secret, RESULT, 32);
-  wipe(RESULT, 32);
   return Status.Ok;
 }
 

@@ -30,7 +30,6 @@ import * as entry from "./entry";
 import * as making from "./making";
 import * as request from "./request";
 
-const RESULT_SIZE: i32 = 96;
 const PUBLIC: usize = RESULT + ED25519_SIGNATURE; // 32
 const BEHIND: usize = MESSAGE + INNER_MAX - BODY_MAX; // where a body does not disturb a small response
 const STATEMENT: usize = MESSAGE + 1024; // behind attest's response
@@ -150,7 +149,6 @@ export function agree(): Status {
   if (length < 0) return <Status>length;
   accept(2);
   cbor.pairBytes(Key.Data, RESULT, length);
-  wipe(RESULT, RESULT_SIZE);
   return Status.Ok;
 }
 

@@ -110,10 +110,11 @@ export function key(name: KeyName): usize {
   return at;
 }
 
-/** Wipes root and keys. */
+/** Wipes root and keys, and the last MAC made with one. */
 export function close(): void {
   wipe(VAULT, CUSTODY_COPIES * CUSTODY_PLACE);
   wipe(KEYS, KEYS_SIZE);
+  wipe(TAG, 32);
   place = 0;
   held = 0;
 }
