@@ -37,7 +37,9 @@ export function main(args: string[], print: (line: string) => void, complain: (l
     const manifest = read(values.target);
     const target = parseTarget(manifest.bytes.toString("utf8"), manifest.file);
     const constantTime =
-      values.proof !== undefined && proves(read(values.proof), core) ? ConstantTime.Proven : ConstantTime.Unproven;
+      values.proof !== undefined && proves(read(values.proof), core, target, manifest)
+        ? ConstantTime.Proven
+        : ConstantTime.Unproven;
     const coeffects = readCoeffects(core.bytes, core.file);
     const bound = bind({ core: core.bytes, coeffects, manifest: manifest.bytes, target, constantTime });
     for (const line of values.json
@@ -69,13 +71,13 @@ function isFileError(error: unknown): error is Error {
 
 const sha256 = (bytes: Uint8Array): string => createHash("sha256").update(bytes).digest("hex");
 
-/** Whether the check of constant time passed on this core: {"schemaVersion": 1, "core": its SHA-256}. */
-function proves(proof: Read, core: Read): boolean {
+/** Whether the check of constant time passed on this core, under this engine, in an image for this target. */
+function proves(proof: Read, core: Read, target: Target, manifest: Read): boolean {
   const object = JsonObject.parse(proof.bytes.toString("utf8"), proof.file);
   const version = object.integer("schemaVersion", 1);
-  const proven = object.text("core");
+  const [proven, engine, bound] = ["core", "engine", "manifest"].map((key) => object.text(key));
   object.end();
-  return version === 1 && proven === sha256(core.bytes);
+  return version === 1 && proven === sha256(core.bytes) && engine === target.engine && bound === sha256(manifest.bytes);
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");

@@ -4,7 +4,7 @@
  *  hashes in board/ek-ra6m5/wasm3.sha256. */
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -169,6 +169,8 @@ const HOST = "board/host/target.json";
 const HOST_RECORD = "build/host.binding";
 /** What was shown of the core, for the binder. */
 const PROOF = "build/proof.json";
+/** Which compiler there is: another one makes another interpreter, which is to be audited anew. */
+const TOOLCHAIN = "build/toolchain.txt";
 
 /** Binder and proofs are TypeScript, and the image needs them before the rest is compiled. */
 async function buildTools() {
@@ -189,6 +191,7 @@ const bindTo = (target, record, ...proof) =>
 
 /** The interpreter is audited where it runs, in a linked firmware: first in one that claims nothing. */
 async function proveCore() {
+  rmSync(PROOF, { force: true }); // a proof that failed must not leave the last one
   const [record, elf] = ["build/arm/unproven.c", "build/arm/unproven.elf"];
   await bindTo(FIRMWARE, record);
   await linkFirmware(elf, record);
@@ -196,6 +199,11 @@ async function proveCore() {
 }
 
 const interpreterSources = (flags) => INTERPRETER.map((name) => [`${WASM3}/m3_${name}.c`, flags]);
+
+function writeToolchain() {
+  const found = execFileSync("arm-none-eabi-gcc", ["--version"], { encoding: "utf8" });
+  if (!existsSync(TOOLCHAIN) || readFileSync(TOOLCHAIN, "utf8") !== found) writeFileSync(TOOLCHAIN, found);
+}
 
 async function buildInterpreter() {
   checkInterpreter();
@@ -209,7 +217,12 @@ async function buildInterpreter() {
 async function buildFirmware() {
   const elf = "build/ek-ra6m5.elf";
   await linkFirmware(elf, RECORD);
-  await checkFirmware(elf);
+  try {
+    await checkFirmware(elf);
+  } catch (error) {
+    rmSync(elf); // what is refused must not lie there as if it were good
+    throw error;
+  }
 }
 
 async function linkFirmware(elf, record) {
@@ -302,8 +315,9 @@ async function main() {
   await step("tools", [...defs, ...tools], ["dist/scripts/bind.js", "dist/scripts/prove.js"], buildTools);
   await step("map", [...defs, "firmware/memory.ts"], ["build/memory.json"], writeMap);
   const objects = INTERPRETER.map((name) => `build/arm/m3_${name}.o`);
-  await step("interpreter", wasm3, objects, buildInterpreter);
-  const image = [...board, ...wasm3, "build/core_wasm.c"];
+  writeToolchain();
+  await step("interpreter", [...wasm3, TOOLCHAIN], objects, buildInterpreter);
+  const image = [...board, ...wasm3, ...objects, TOOLCHAIN, "build/core_wasm.c"];
   const shown = [...filesIn("firmware", ".ts"), "firmware/PROOFS.md", "build/memory.json"];
   await step("proof", [...image, ...tools, ...shown, FIRMWARE], [PROOF], proveCore);
   await step("bind", [...tools, FIRMWARE, HOST, PROOF, "build/core.wasm"], [RECORD, HOST_RECORD], async () => {

@@ -149,6 +149,12 @@ class Graph {
     const inTables = Array.from({ length: module.getNumElementSegments() }, (_, i) => {
       return binaryen.getElementSegmentInfo(module.getElementSegmentByIndex(i)).data;
     }).flat();
+    // what is called through a table, or from outside, would be grounded nowhere
+    const direct = (name, where) => {
+      if (SEALING.includes(name) || this.functions.get(name)?.imported !== undefined)
+        throw new Error(`${name} is ${where}: its effect would be in no function's declaration`);
+    };
+    for (const name of inTables) direct(name, "in a table of functions");
     for (const { name, body } of infos) {
       const own = this.functions.get(name);
       if (body)
@@ -160,6 +166,7 @@ class Graph {
     }
     for (let i = 0; i < module.getNumExports(); i++) {
       const { kind, name, value } = binaryen.getExportInfo(module.getExportByIndex(i));
+      if (kind === binaryen.ExternalFunction) direct(value, `exported as ${name}`);
       if (kind === binaryen.ExternalFunction) this.roots.push({ name, entry: value });
     }
     const start = module.getStart();

@@ -50,8 +50,7 @@ export function main(args: readonly string[], print: (text: string) => void, com
       complain(`prove: ${problems.length} could not be shown; firmware/PROOFS.md says what each means`);
       return 1;
     }
-    if (options.write)
-      writeFileSync(options.write, `${JSON.stringify({ schemaVersion: 1, core: proof.core.sha256 })}\n`);
+    if (options.write) writeFileSync(options.write, `${JSON.stringify({ schemaVersion: 1, ...proof.shown })}\n`);
     return 0;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode;

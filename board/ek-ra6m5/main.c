@@ -37,7 +37,7 @@ static void answer(struct core *core, int32_t count) {
   }
 }
 
-/* Red and green together, which no core shows; nothing is loaded, nothing is heard. */
+/* Red and green together, alone, which no core shows; nothing is loaded, nothing is heard. */
 static void refuse(void) {
   board_presence(MBS_LIGHT_FAULT | MBS_LIGHT_READY);
   for (;;) {

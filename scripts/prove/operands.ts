@@ -116,6 +116,7 @@ class Walk {
       this.decides(this.#read(state, line.args[0]!).from, "decides the jump", line);
       return [];
     }
+    if (line.op === "blx" || line.op === "bl") spill(state);
     if (line.op === "blx") {
       this.returns = true;
       this.#called(state, { from: new Set(["result"]) });
@@ -130,6 +131,10 @@ class Walk {
       if (address.base === "frame") return this.#return(state);
       this.decides(this.#load(line, state, address).from, "decides the jump", line);
       return [];
+    }
+    if (line.args[0] === "pc" || line.args.some((one) => one.includes("rrx"))) {
+      this.#unknown(line, state); // a jump in disguise; a carry that is data
+      return onward();
     }
     const leaves = (line.op === "pop" || line.op === "ldmia") && list(line.args.at(-1)!).includes("pc");
     this.#plain(line, state);
@@ -309,7 +314,7 @@ class Walk {
   #load(line: Line, state: State, address: Value): Value {
     if (address.base === "frame") {
       if (address.at === undefined) return { from: union(...[...state.frame.values()].map((one) => one.from)) };
-      return state.frame.get(address.at) ?? CALLERS;
+      return state.frame.get(address.at & ~3) ?? CALLERS;
     }
     this.decides(address.from, "decides the address", line);
     if (address.base === "code") return { base: "word", at: address.at, from: NOTHING };
@@ -321,10 +326,21 @@ class Walk {
   }
 
   #store(line: Line, state: State, address: Value, value: Value): void {
-    if (address.base === "frame" && address.at !== undefined) state.frame.set(address.at, value);
-    else if (address.base === "frame") this.#unknown(line, state);
+    if (address.base === "frame" && address.at !== undefined) {
+      const word = address.at & ~3;
+      const beside = state.frame.get(word) ?? CALLERS; // stays there, when less than the word is stored
+      state.frame.set(word, line.op === "str" ? value : { from: union(beside.from, value.from) });
+    } else if (address.base === "frame") this.#unknown(line, state);
     else this.decides(address.from, "decides the address", line);
   }
+}
+
+/** A callee that is given the address of a place on the stack may write there what else it was given. */
+function spill(state: State): void {
+  const given = ["r0", "r1", "r2", "r3"].map((name) => state.registers.get(name) ?? CALLERS);
+  if (!given.some((one) => one.base === "frame")) return;
+  const from = union(...given.map((one) => one.from));
+  for (const [at, value] of state.frame) state.frame.set(at, { from: union(value.from, from) });
 }
 
 const immediates = (args: string[]): boolean => args.every((one) => one.startsWith("#"));

@@ -22,7 +22,6 @@ const PUBLIC: readonly string[] = [
     "PROLOGUE",
     "CONTEXT",
   ],
-  ...["DECLASSIFIED", "REVEALED", "EXPECTED"],
 ];
 
 /** Public parts of regions that hold secrets too: bytes from and to. */

@@ -88,7 +88,7 @@ interface Value {
   readonly type: ValueType;
   readonly isSecret: boolean;
   /** What it can be, when that is known: at most CHOICES numbers, in order. i32 alone. */
-  readonly choices?: readonly number[];
+  readonly choices?: readonly number[] | undefined;
   /** Regions that it may point into, somewhere; bit per region. */
   readonly into: bigint;
   /** What it points to counts as public. */
@@ -433,7 +433,7 @@ class Run {
   /** Of the operation in hand. */
   #at = 0;
   /** What was stored in a marker last, and by which operation. */
-  #marked: { place: number; value: Value; at: number } | undefined;
+  #marked: { place: number; width: number; value: Value; at: number } | undefined;
   #state: State;
 
   constructor(checker: Checker, func: Func, args: readonly Value[], path: readonly string[]) {
@@ -468,7 +468,9 @@ class Run {
     const marked = this.#marked;
     // between them other operands may be worked out
     const isNext = marked && this.#func.code.slice(marked.at + 1, this.#at).every((between) => !APART.test(between.op));
-    if (marked?.place === place && marked.at < this.#at && isNext) return marked.value;
+    if (marked?.place === place && marked.at < this.#at && isNext && marked.width === width(one.op))
+      // what is narrower than a number may be cut off
+      return marked.width === 4 ? marked.value : { ...marked.value, choices: undefined, into: 0n };
     this.#find(one, "a marker is read apart from where it is written");
     return number("i32", true);
   }
@@ -703,7 +705,12 @@ class Run {
     const address = this.#pop();
     const marker = this.#tools.marker(address, one);
     if (marker !== undefined) {
-      this.#marked = { place: marker, value: this.#tools.mark(marker, value, this.#func, one), at: this.#at };
+      this.#marked = {
+        place: marker,
+        width: width(one.op),
+        value: this.#tools.mark(marker, value, this.#func, one),
+        at: this.#at,
+      };
       return;
     }
     this.#address(one, address);
@@ -776,9 +783,13 @@ class Run {
       const subtracted = into(b);
       const end = a.choices ? into({ ...a, choices: a.choices.map((choice) => choice - 1) }) : 0n;
       const base = into(a) | end;
-      return subtracted !== 0n && (subtracted & base) !== 0n ? none : { into: base, isView: a.isView };
+      return subtracted !== 0n && (subtracted & base) !== 0n ? none : { into: base, isView: a.isView && !b.isView };
     }
-    if (op === "i32.and" || op === "i32.or") return { into: into(a) | into(b), isView: a.isView || b.isView };
+    if (op === "i32.and" || op === "i32.or") {
+      // a known number is a mask or a flag, no address
+      const of = (one: Value, other: Value) => (one.choices && !other.choices ? 0n : into(one));
+      return { into: of(a, b) | of(b, a), isView: false };
+    }
     return none;
   }
 }

@@ -10,7 +10,12 @@ const cell = (name: string, at: number, size: number, isPublic: boolean) => ({
   cells: [{ name, at, size, isPublic }],
 });
 const policy: Policy = {
-  regions: [cell("CELL", 256, 256, true), cell("MARKERS", 512, 512, true), cell("SECRETS", 1024, 4096, false)],
+  regions: [
+    cell("CELL", 256, 256, true),
+    cell("MARKERS", 512, 512, false),
+    cell("SECRETS", 1024, 4096, false),
+    cell("AFTER", 5120, 256, true),
+  ],
   imports: {},
   forbidden,
   declassify: 512,
@@ -66,7 +71,7 @@ const REFUSED: [string, string][] = [
   ],
   [
     "a secret stored half among secrets and half in public bytes",
-    "(i64.store (i32.const 1020) (i64.extend_i32_u (local.get $s))) (i32.const 0)",
+    "(i64.store (i32.const 5116) (i64.extend_i32_u (local.get $s))) (i32.const 0)",
   ],
   ["a load that begins in public bytes and ends among secrets", branchOn("(i32.load (i32.const 1022))")],
   [

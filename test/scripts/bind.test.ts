@@ -270,14 +270,19 @@ describe("npm run bind", () => {
     expect(Buffer.from(numbers)).toEqual(readFileSync(bytes));
   });
 
-  it("says proven only with a proof for this very core", () => {
+  it("says proven only with a proof for this very core, engine and manifest", () => {
     const proof = join(folder, "proof.json");
-    const told = (hash: string) => {
-      writeFileSync(proof, JSON.stringify({ schemaVersion: 1, core: hash }));
-      return JSON.parse(run("--target", target, "--json", "--proof", proof).out).constantTime;
+    const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+    const right = { core: sha256(core), engine: "wasm3", manifest: sha256(readFileSync(target)) };
+    const told = (change: Partial<typeof right>, file = target) => {
+      writeFileSync(proof, JSON.stringify({ schemaVersion: 1, ...right, ...change }));
+      return JSON.parse(run("--target", file, "--json", "--proof", proof).out).constantTime;
     };
-    expect(told(createHash("sha256").update(core).digest("hex"))).toBe("proven");
-    expect(told("00".repeat(32))).toBe("unproven");
+    expect(told({})).toBe("proven");
+    expect(told({ core: "00".repeat(32) })).toBe("unproven");
+    expect(told({ engine: "ahead-of-time" })).toBe("unproven");
+    expect(told({ manifest: "00".repeat(32) })).toBe("unproven");
+    expect(told({}, "board/host/target.json")).toBe("unproven");
   });
 
   it("exits 1 for what cannot be bound or read, and 2 for a wrong call", () => {
