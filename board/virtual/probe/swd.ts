@@ -30,13 +30,22 @@ const DATA_BITS = 32;
 /** Nobody drives the line, and the pull-up holds it high. */
 const RELEASED: Level = 1;
 
+interface Sequence {
+  bits: number;
+  count: number;
+  /** Its length when it is the longest. */
+  most: number;
+  /** It began with a line reset; otherwise JTAG alone was reset. */
+  switches: boolean;
+}
+
 export class SwdPort {
   protocol: Protocol = "jtag";
   #phase: Phase = "idle";
   /** Clocks in a row with a high line. */
   #ones = 0;
   /** A sequence that may switch the protocol, while one is collected. */
-  #sequence: { bits: number; count: number; most: number } | undefined;
+  #sequence: Sequence | undefined;
   /** The last 128 levels, newest highest, and the clocks since they were the alert. */
   #heard = 0n;
   #activation: { bits: number; count: number } | undefined;
@@ -81,7 +90,7 @@ export class SwdPort {
   #watch(level: Level): void {
     if (level === 0 && this.#ones >= (this.protocol === "jtag" ? JTAG_RESET_CLOCKS : RESET_CLOCKS)) {
       const most = this.protocol === "jtag" ? JTAG_TO_DORMANT_BITS : SWITCH_BITS;
-      this.#sequence = { bits: 0, count: 0, most };
+      this.#sequence = { bits: 0, count: 0, most, switches: this.#ones >= RESET_CLOCKS };
       if (this.protocol === "swd") this.#lineReset();
     }
     this.#ones = level === 1 ? this.#ones + 1 : 0;
@@ -94,8 +103,8 @@ export class SwdPort {
     else if (sequence.count === sequence.most) this.#sequence = undefined;
   }
 
-  #switch({ bits, count }: { bits: number; count: number }): Protocol | undefined {
-    if (count === SWITCH_BITS) {
+  #switch({ bits, count, switches }: Sequence): Protocol | undefined {
+    if (switches && count === SWITCH_BITS) {
       if (bits === JTAG_TO_SWD) return "swd";
       if (bits === SWD_TO_JTAG) return "jtag";
       if (bits === SWD_TO_DORMANT) return "dormant";
