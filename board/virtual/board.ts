@@ -98,6 +98,8 @@ const IDLE_STEP_MS = 10;
 const SCI0_PSEL = 4;
 /** While the processor is locked up, only the watchdog still counts. */
 const LOCKED_STEP_NS = 1e6;
+/** Where no code can stand. */
+const NO_INSTRUCTION = 0xffffffff;
 
 export class VirtualBoard implements Chip, Paced {
   readonly supply = new Supply();
@@ -143,6 +145,8 @@ export class VirtualBoard implements Chip, Paced {
   #shown = "";
   #lockTold = false;
   #debugger: Debugger | undefined;
+  /** The present access is a debugger's. */
+  #accessing = false;
 
   static create(options: BoardOptions): VirtualBoard {
     return new VirtualBoard(options);
@@ -262,7 +266,7 @@ export class VirtualBoard implements Chip, Paced {
   }
 
   pc(): number {
-    return this.#engine.pc;
+    return this.#accessing ? NO_INSTRUCTION : this.#engine.pc;
   }
 
   // --- power
@@ -507,7 +511,12 @@ export class VirtualBoard implements Chip, Paced {
   #access<T>(body: () => T): T | undefined {
     let result: T | undefined;
     const whole = (): void => {
-      result = body();
+      this.#accessing = true;
+      try {
+        result = body();
+      } finally {
+        this.#accessing = false;
+      }
       if (this.#reset === undefined) return;
       this.#restart(this.#reset);
       this.#pace.wake();

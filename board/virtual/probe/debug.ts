@@ -2,7 +2,7 @@
  *  (DDI 0553) chapter B13 (debug), D1.2 (DHCSR, DCRSR, DCRDR, DEMCR, DFSR). The rest of the memory map is the processor's own: the
  *  same memory, register models and flash sequencer.
  *  Not modelled: more than one hardware breakpoint (the part has eight), watchpoints (DWT says that it has none), registers of the FPU (MVFR0 says that there is none), the
- *  ROM table (empty), and monitor mode. The watchdog counts virtual time, which stands still while the processor is halted. */
+ *  ROM table (empty), and monitor mode. While the processor is halted virtual time passes with the accesses of the debugger only. */
 import type { Debugger, Inside } from "../board.js";
 import { Bus, type ResetCause } from "../chip.js";
 import { HARD_FAULT } from "../cpu.js";
@@ -69,6 +69,8 @@ const THUMB = 1 << 24;
 const XPSR_FLAGS = 0xf80f0000;
 const IPSR = 0x1ff;
 const BKPT = 0xbe;
+/** An access takes a transaction of 46 clocks at 4 MHz. */
+const ACCESS_NS = 11_500;
 /** Where the program counter of a locked-up processor stands. */
 const LOCKUP_ADDRESS = 0xeffffffe;
 
@@ -86,6 +88,7 @@ export class Debug implements Debugger, MemoryBus {
   #stopAt: number | undefined;
   #wasReset = true;
   #retired = 0;
+  #haltedAt = 0;
 
   constructor(private readonly inside: Inside) {
     const { cpu } = inside;
@@ -120,7 +123,7 @@ export class Debug implements Debugger, MemoryBus {
   read(address: number, size: number): number | undefined {
     if (address % size !== 0) return undefined;
     const { inside } = this;
-    return inside.access(() => {
+    return this.#access(() => {
       if (within(address, Scs.BASE, Scs.SIZE)) return this.#readPpb(address - Scs.BASE, size);
       if (within(address, Bus.BASE, Bus.SIZE)) return inside.bus.read(address - Bus.BASE, size) >>> 0;
       return inside.memory.load(address, size);
@@ -130,13 +133,19 @@ export class Debug implements Debugger, MemoryBus {
   write(address: number, size: number, value: number): boolean {
     if (address % size !== 0) return false;
     const { inside } = this;
-    const done = inside.access(() => {
+    const done = this.#access(() => {
       if (within(address, Scs.BASE, Scs.SIZE)) this.#writePpb(address - Scs.BASE, size, value);
       else if (within(address, Bus.BASE, Bus.SIZE)) inside.bus.write(address - Bus.BASE, size, value);
       else return inside.memory.store(address, size, value);
       return true;
     });
     return done ?? false;
+  }
+
+  #access<T>(body: () => T): T | undefined {
+    const { time } = this.inside.board;
+    if (this.halted) time.skipTo(time.ns + ACCESS_NS);
+    return this.inside.access(body);
   }
 
   get #enabled(): boolean {
@@ -227,6 +236,8 @@ export class Debug implements Debugger, MemoryBus {
     if ((this.#controls & C_HALT) !== 0) this.#halt(DFSR_HALTED);
     else if (this.halted) {
       this.halted = false;
+      const ns = this.inside.board.time.ns - this.#haltedAt;
+      for (const peripheral of this.inside.bus.peripherals) peripheral.held?.(ns);
       if ((this.#controls & C_STEP) === 0) this.inside.wake();
       else {
         this.inside.step();
@@ -240,6 +251,7 @@ export class Debug implements Debugger, MemoryBus {
     const { cpu, engine } = this.inside;
     this.inside.catchUp();
     this.halted = true;
+    this.#haltedAt = this.inside.board.time.ns;
     this.#controls |= C_HALT;
     this.#faultStatus |= reason;
     if (!cpu.lockedUp) return;

@@ -37,13 +37,13 @@ export interface Session {
 
 /** A folder for the socket of the probe and the relay. */
 export class Namespace {
-  readonly #folder = mkdtempSync(join(tmpdir(), "mbs-openocd-"));
-  readonly socket = join(this.#folder, "jlink");
+  readonly folder = mkdtempSync(join(tmpdir(), "mbs-openocd-"));
+  readonly socket = join(this.folder, "jlink");
 
   constructor() {
-    writeFileSync(join(this.#folder, "package.json"), '{ "type": "module" }\n');
+    writeFileSync(join(this.folder, "package.json"), '{ "type": "module" }\n');
     for (const name of PROGRAMS) {
-      const to = join(this.#folder, `${name}.js`);
+      const to = join(this.folder, `${name}.js`);
       mkdirSync(dirname(to), { recursive: true });
       const options = { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 } };
       writeFileSync(to, ts.transpileModule(readFileSync(join(ROOT, `${name}.ts`), "utf8"), options).outputText);
@@ -52,7 +52,7 @@ export class Namespace {
 
   /** One run of OpenOCD on the virtual board: connects, does the commands, leaves. */
   async run(...commands: string[]): Promise<Session> {
-    const relay = [process.execPath, join(this.#folder, `${PROGRAMS[1]}.js`), this.socket, String(SERIAL)];
+    const relay = [process.execPath, join(this.folder, `${PROGRAMS[1]}.js`), this.socket, String(SERIAL)];
     const openocd = ["timeout", String(TIMEOUT_S), "openocd", "-s", CONFIG, "-f", "virtual.cfg", "-f", "ek-ra6m5.cfg"];
     for (const command of ["init", ...commands, "shutdown"]) openocd.push("-c", command);
     const script = `${NETWORK} && exec "$@"`;
@@ -70,6 +70,6 @@ export class Namespace {
   }
 
   remove(): void {
-    rmSync(this.#folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
