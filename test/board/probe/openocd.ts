@@ -51,10 +51,20 @@ export class Namespace {
   }
 
   /** One run of OpenOCD on the virtual board: connects, does the commands, leaves. */
-  async run(...commands: string[]): Promise<Session> {
+  run(...commands: string[]): Promise<Session> {
+    return this.#openocd([], ["init", ...commands]);
+  }
+
+  /** The same with a script, whose commands connect themselves. */
+  script(file: string, ...commands: string[]): Promise<Session> {
+    return this.#openocd(["-f", file], commands);
+  }
+
+  async #openocd(options: string[], commands: string[]): Promise<Session> {
     const relay = [process.execPath, join(this.folder, `${PROGRAMS[1]}.js`), this.socket, String(SERIAL)];
     const openocd = ["timeout", String(TIMEOUT_S), "openocd", "-s", CONFIG, "-f", "virtual.cfg", "-f", "ek-ra6m5.cfg"];
-    for (const command of ["init", ...commands, "shutdown"]) openocd.push("-c", command);
+    openocd.push(...options);
+    for (const command of [...commands, "shutdown"]) openocd.push("-c", command);
     const script = `${NETWORK} && exec "$@"`;
     const child = spawn("unshare", [...(unshare ?? []), "sh", "-c", script, "sh", ...relay, ...openocd], {
       stdio: ["ignore", "pipe", "pipe"],
