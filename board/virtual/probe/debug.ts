@@ -68,7 +68,6 @@ const REGSEL = 0x7f;
 const THUMB = 1 << 24;
 const XPSR_FLAGS = 0xf80f0000;
 const IPSR = 0x1ff;
-const BKPT = 0xbe;
 /** An access takes a transaction of 46 clocks at 4 MHz. */
 const ACCESS_NS = 11_500;
 /** Where the program counter of a locked-up processor stands. */
@@ -259,12 +258,9 @@ export class Debug implements Debugger, MemoryBus {
     engine.pc = LOCKUP_ADDRESS;
   }
 
-  /** The program counter stays on the breakpoint. */
+  /** The program counter stands on the breakpoint, and stays there. */
   #breakpoint(): boolean {
     if (!this.#enabled) return false;
-    const { engine, memory } = this.inside;
-    const before = (engine.pc - 2) >>> 0;
-    if (memory.load(before + 1, 1) === BKPT) engine.pc = before;
     this.#halt(DFSR_BKPT);
     return true;
   }

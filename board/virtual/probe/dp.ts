@@ -83,7 +83,7 @@ export class Dp {
     return ack;
   }
 
-  /** The data of the write that was answered with OK; undefined: its parity was wrong. */
+  /** The data of a write; undefined: its parity was wrong. Counts only when the request was answered with OK. */
   write(value: number | undefined): void {
     const request = this.#pending;
     this.#pending = undefined;

@@ -53,7 +53,6 @@ export class SwdPort {
   #unidentified = true;
   #bits = 0;
   #count = 0;
-  #write: "taken" | "ignored" = "ignored";
   /** Levels that the port puts on the line, one per clock. */
   #answer: Level[] = [];
 
@@ -160,7 +159,7 @@ export class SwdPort {
           return;
         }
         this.#phase = "idle";
-        if (this.#write === "taken") this.dp.write(parity(this.#bits) === level ? this.#bits : undefined);
+        this.dp.write(parity(this.#bits) === level ? this.#bits : undefined);
     }
   }
 
@@ -187,7 +186,6 @@ export class SwdPort {
     this.#answer = levels;
     this.#phase = "answer";
     this.#count = request.read || !hasData ? 0 : DATA_BITS;
-    this.#write = ok ? "taken" : "ignored";
   }
 
   #answered(): void {

@@ -186,6 +186,19 @@ describe("halting debug", () => {
     expect(faults()).toEqual([]);
   });
 
+  it("stops the watchdog with the processor", () => {
+    board.run();
+    const resets: string[] = [];
+    board.onEvent = (event) => {
+      if (event.kind === "reset") resets.push(event.cause);
+    };
+    write(DHCSR, HALT);
+    board.time.skipTo(board.time.ns + 60e9);
+    write(DHCSR, RUN);
+    expect(board.run()).toBe("idle");
+    expect(resets).toEqual([]);
+  });
+
   it("ignores DHCSR without its key, and halting without C_DEBUGEN", () => {
     write(DHCSR, 3);
     expect(isHalted()).toBe(false);
@@ -232,11 +245,15 @@ describe("halting debug", () => {
   });
 
   it("halts at BKPT with the program counter on it", () => {
-    load(0x2005, 0xbe00, 0x2006); // movs r0, #5; bkpt; movs r0, #6
+    load(0x2005, 0xbe00, 0xbe00); // movs r0, #5; bkpt; bkpt
     write(DFSR, 0x1f);
     write(DHCSR, RUN);
     expect(board.run(1000)).toBe("halted");
     expect([read(DFSR), register(REG.pc), register(REG.r0)]).toEqual([BKPT, RAM + 2, 5]);
+    setRegister(REG.pc, RAM + 4);
+    write(DHCSR, RUN);
+    expect(board.run(1000)).toBe("halted");
+    expect(register(REG.pc)).toBe(RAM + 4);
     expect(faults()).toEqual([]);
   });
 
@@ -332,6 +349,28 @@ describe("the flash sequencer behind the debug port", () => {
     expect(read(BLOCK)).toBe(0x12341234);
     expect(read(BLOCK + 128)).toBe(0xffffffff);
     expect(faults()).toEqual([]);
+  });
+
+  it("runs what was programmed over code that ran before, and tells that flash changed", () => {
+    let changes = 0;
+    board.onFlashChanged = () => changes++;
+    resetHalt();
+    for (const value of [5, 7]) {
+      enter();
+      write(FSADDR, BLOCK);
+      write(COMMAND_AREA, 0x20, BYTE);
+      write(COMMAND_AREA, 0xd0, BYTE);
+      expect(ready()).toBe(0);
+      expect(program(BLOCK, 0x2000 | value)).toBe(0); // movs r0, #value
+      expect(program(BLOCK + 128, 0xbe00)).toBe(0);
+      write(FENTRYR, 0xaa00, HALFWORD);
+      setRegister(REG.pc, BLOCK);
+      expect(changes).toBeGreaterThan(0);
+      changes = 0;
+      write(DHCSR, RUN);
+      expect(board.run(1000)).toBe("halted");
+      expect([register(REG.r0), register(REG.pc)]).toEqual([value, BLOCK + 128]);
+    }
   });
 
   it("is as strict as it is with the firmware: clock, keys, overwriting, option-setting memory", () => {

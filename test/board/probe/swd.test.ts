@@ -66,6 +66,13 @@ describe("the wire", () => {
     expect(wire.readDp(DP.dpidr)).toEqual({ ack: ACK.ok, data: 0x6ba02477, parityHolds: true });
   });
 
+  it.each([0, 1, 3, 0x80000000, 0xffffffff, 0xfffffffe])("sends and takes %i with its parity", (value) => {
+    powered();
+    expect(wire.writeAp(AP.tar, value)).toBe(ACK.ok);
+    wire.read(true, AP.tar);
+    expect(wire.readDp(DP.buffer)).toEqual({ ack: ACK.ok, data: value, parityHolds: true });
+  });
+
   it.each([0, 1, 5, 49])("takes the switch from JTAG after 50 clocks with a high line, not after %i", (ones) => {
     wire.ones(ones);
     wire.send(...JTAG_TO_SWD);
@@ -149,6 +156,14 @@ describe("the wire", () => {
     wire.wake(0x1a);
     wire.lineReset();
     expect(wire.readDp(DP.dpidr).data).toBe(DPIDR);
+  });
+
+  it.each([0, 63, 127])("does not wake up when bit %i of the alert is wrong", (bit) => {
+    wire.connect();
+    wire.ones(50);
+    wire.send(...SWD_TO_DORMANT);
+    wire.wake(0x1a, bit);
+    expect(swd.protocol).toBe("dormant");
   });
 
   it("wakes up to JTAG when the alert says so", () => {
@@ -239,6 +254,7 @@ describe("the debug port", () => {
     expect(wire.readDp(DP.buffer).ack).toBe(ACK.fault);
     expect(wire.writeAp(AP.tar, 1)).toBe(ACK.fault);
     expect(wire.writeDp(DP.select, 1)).toBe(ACK.fault);
+    expect(wire.writeDp(DP.ctrl, 0)).toBe(ACK.fault);
     expect(wire.readDp(DP.dpidr).ack).toBe(ACK.ok);
     expect(status()).toBe((0xf0000000 | STICKYERR) >>> 0);
     expect(ports[0].written).toEqual([]);

@@ -56,9 +56,12 @@ export class Wire {
     return this.readDp(DP.dpidr).data;
   }
 
-  wake(protocol: number): void {
+  /** The way out of the dormant state; `flip` names a bit of the alert to turn round. */
+  wake(protocol: number, flip?: number): void {
+    const alert = Buffer.from(ALERT, "hex");
+    if (flip !== undefined) alert[flip >> 3]! ^= 1 << (flip & 7);
     this.ones(8);
-    for (const byte of Buffer.from(ALERT, "hex")) this.send(byte, 8);
+    for (const byte of alert) this.send(byte, 8);
     this.idle(4);
     this.send(protocol, 8);
   }
