@@ -68,6 +68,20 @@ describe.skipIf(missing !== undefined)(`ra6m5_flash${missing === undefined ? "" 
     expect(joined).toBe(before);
   });
 
+  it("fails when power fails while it programs, and succeeds when it is done again", async () => {
+    const { path, bytes } = file(2000);
+    let changes = 0;
+    board.onFlashChanged = () => {
+      if (++changes === 5) board.powerOff();
+    };
+    const { code, log } = await flash(path, FREE);
+    expect(log).toMatch(/^Error/m);
+    expect(code).toBe(1);
+    board.powerOn();
+    expect((await flash(path, FREE)).code).toBe(0);
+    expect(board.peek(FREE, bytes.length)!.equals(bytes)).toBe(true);
+  });
+
   it("leaves a firmware that boots", () => {
     board.stop();
     board.reset();

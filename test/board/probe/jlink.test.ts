@@ -90,7 +90,10 @@ describe("the J-Link on TCP", () => {
   it("understands commands that come in pieces, and several that come at once", async () => {
     const { send, read } = client();
     await read(11);
-    for (const byte of ["07", "cf", "00", "08", "00", "ff"]) send(byte);
+    for (const byte of ["07", "cf", "00", "08", "00", "ff"]) {
+      send(byte);
+      await new Promise((resolve) => setTimeout(resolve, 5)); // or the network makes one piece of them
+    }
     send("a5" + "07d4" + "07d4" + "07");
     expect(await read(10)).toBe(`a500${FREE_MEMORY}${FREE_MEMORY}`);
     send("d4");
