@@ -146,6 +146,7 @@ proc ra6m5_flash {file address} {
 	if {$failed} { catch { reset halt }; error $message }
 	reset halt
 	ra6m5_alive
+	# says "Error: No working memory available" and compares by reading: nothing of the check runs on the board
 	verify_image $file $address bin
 	ra6m5_alive
 	echo "ra6m5: $length bytes at [ra6m5_hex $address] programmed and verified"
