@@ -50,6 +50,8 @@ describe.skipIf(missing !== undefined)(`ra6m5_flash${missing === undefined ? "" 
     expect(log).toContain(`${length} bytes at 0x${address.toString(16).toUpperCase().padStart(8, "0")} programmed`);
     expect(code).toBe(0);
     expect(board.peek(address, length)!.equals(bytes)).toBe(true);
+    const rest = -length & 0xf; // of the last unit, in both flashes
+    expect(board.peek(address + length, rest)!.equals(Buffer.alloc(rest, 0xff))).toBe(true);
     expect(board.faults.list.map(describeFault)).toEqual([]);
   });
 
