@@ -47,8 +47,34 @@ export type BoardEvent =
   | { kind: "lights"; lights: Light[] }
   | { kind: "fault"; fault: Fault };
 
-/** Why a synchronous run ended: the firmware waits for input; no power; CPU locked up; too many instructions. */
-export type RunEnd = "idle" | "off" | "locked" | "limit";
+/** Why a synchronous run ended: the firmware waits for input; no power; CPU locked up; a debugger holds it; too many instructions. */
+export type RunEnd = "idle" | "off" | "locked" | "halted" | "limit";
+
+/** Who may hold the processor: the debug logic of a probe (probe/debug.ts). */
+export interface Debugger {
+  /** Before each slice: whether the processor is halted. */
+  holds(): boolean;
+  /** After a reset, before the first instruction. */
+  wasReset(cause: ResetCause): void;
+}
+
+/** What the debug logic reaches. Between slices only. */
+export interface Inside {
+  readonly board: VirtualBoard;
+  readonly engine: Engine;
+  readonly cpu: Cpu;
+  readonly scs: Scs;
+  readonly bus: Bus;
+  readonly memory: Memory;
+  /** Runs one access, and what follows from it: a reset that it asked for, a power cut. @returns undefined without power */
+  access<T>(body: () => T): T | undefined;
+  /** Before it halts: gives an idle board the time that went by. */
+  catchUp(): void;
+  /** One instruction, and what is due after it. */
+  step(): void;
+  /** The processor may run again. */
+  wake(): void;
+}
 
 /** What a person may want to know at start. */
 export interface FlashState {
@@ -72,6 +98,8 @@ const IDLE_STEP_MS = 10;
 const SCI0_PSEL = 4;
 /** While the processor is locked up, only the watchdog still counts. */
 const LOCKED_STEP_NS = 1e6;
+/** Where no code can stand. */
+const NO_INSTRUCTION = 0xffffffff;
 
 export class VirtualBoard implements Chip, Paced {
   readonly supply = new Supply();
@@ -116,6 +144,9 @@ export class VirtualBoard implements Chip, Paced {
   #flashChanged = false;
   #shown = "";
   #lockTold = false;
+  #debugger: Debugger | undefined;
+  /** The present access is a debugger's. */
+  #accessing = false;
 
   static create(options: BoardOptions): VirtualBoard {
     return new VirtualBoard(options);
@@ -235,7 +266,7 @@ export class VirtualBoard implements Chip, Paced {
   }
 
   pc(): number {
-    return this.#engine.pc;
+    return this.#accessing ? NO_INSTRUCTION : this.#engine.pc;
   }
 
   // --- power
@@ -458,11 +489,50 @@ export class VirtualBoard implements Chip, Paced {
     return this.#memory.poke(address, bytes);
   }
 
+  /** Connects debug logic to the processor, for the board's life. */
+  attach<D extends Debugger>(make: (inside: Inside) => D): D {
+    if (this.#debugger !== undefined) throw new Error("the board has a debugger already");
+    const made = make({
+      board: this,
+      engine: this.#engine,
+      cpu: this.#cpu,
+      scs: this.#scs,
+      bus: this.#bus,
+      memory: this.#memory,
+      access: (body) => this.#access(body),
+      catchUp: () => this.#pace.catchUp(),
+      step: () => this.#slice(1),
+      wake: () => this.#pace.wake(),
+    });
+    this.#debugger = made;
+    return made;
+  }
+
+  #access<T>(body: () => T): T | undefined {
+    let result: T | undefined;
+    const whole = (): void => {
+      this.#accessing = true;
+      try {
+        result = body();
+      } finally {
+        this.#accessing = false;
+      }
+      if (this.#reset === undefined) return;
+      this.#restart(this.#reset);
+      this.#pace.wake();
+    };
+    if (!this.#on || !this.#survives(whole)) return undefined;
+    this.#memory.protect();
+    this.#tellFlash();
+    return result;
+  }
+
   // --- running
 
   /** One slice, and everything that is due after it. */
   #slice(most: number): RunEnd | "ran" {
     if (!this.#on) return "off";
+    if (this.#debugger?.holds() === true) return "halted";
     this.#memory.protect();
     this.#idle = false;
     const due = this.#deadline();
@@ -477,10 +547,7 @@ export class VirtualBoard implements Chip, Paced {
     });
     this.time.sliceEnd = Number.POSITIVE_INFINITY;
     if (!survived) return "off";
-    if (this.#flashChanged) {
-      this.#flashChanged = false;
-      this.onFlashChanged();
-    }
+    this.#tellFlash();
     if (this.#reset !== undefined) {
       const cause = this.#reset;
       return this.#survives(() => this.#restart(cause)) ? "ran" : "off";
@@ -492,6 +559,12 @@ export class VirtualBoard implements Chip, Paced {
       return "locked";
     }
     return this.#idle ? "idle" : "ran";
+  }
+
+  #tellFlash(): void {
+    if (!this.#flashChanged) return;
+    this.#flashChanged = false;
+    this.onFlashChanged();
   }
 
   #tellLights(): void {
@@ -550,6 +623,7 @@ export class VirtualBoard implements Chip, Paced {
     this.#memory.reset();
     if (cause !== "power") this.onEvent({ kind: "reset", cause });
     if (!this.#cpu.reset()) this.faults.record("CPU", "there is no program at the reset vector");
+    this.#debugger?.wasReset(cause);
   }
 }
 

@@ -24,7 +24,7 @@ export interface Chip {
   signalIdle(): void;
   /** A reset of the CPU and all peripherals, after the present instruction. */
   requestReset(cause: ResetCause): void;
-  /** Instruction that makes the present access. */
+  /** Instruction that makes the present access; 0xFFFFFFFF when a debugger does. */
   pc(): number;
 }
 
@@ -46,6 +46,8 @@ export interface Peripheral {
   deadline?(): number;
   /** Called at the deadline or later. */
   due?(): void;
+  /** A debugger held the processor for so many ns: what stops with it goes on now. */
+  held?(ns: number): void;
 }
 
 /** The peripheral bus, 0x40000000 … 0x407FFFFF. */

@@ -41,6 +41,10 @@ export class Cpu {
   lockedUp = false;
   /** Told of every fault that reaches a vector, with what happened. */
   faulted: ((exception: number, text: string) => void) | undefined;
+  /** Told of BKPT; true: a debugger halts there. */
+  breakpoint: () => boolean = () => false;
+  /** A debugger keeps PendSV and SysTick away. */
+  interruptsMasked = false;
   /** Reads that the bus refuses for reasons of the world (torn cells), which are no fault of the firmware. */
   forgiven: (address: number) => boolean = () => false;
 
@@ -98,6 +102,7 @@ export class Cpu {
   }
 
   #takePended(): void {
+    if (this.interruptsMasked) return;
     if (this.scs.pended.size === 0 || this.handling || (this.engine.reg(REG.PRIMASK) & 1) !== 0) return;
     const next = this.scs.pended.has(14) ? 14 : 15;
     this.scs.pended.delete(next);
@@ -140,6 +145,7 @@ export class Cpu {
         return;
       case EXCP.BKPT:
       case EXCP.SEMIHOST:
+        if (this.breakpoint()) return;
         this.scs.recordFault(0, HFSR_DEBUGEVT);
         this.#fault(HARD_FAULT, 0, at, `breakpoint at ${hex(at)} without a debugger`);
         return;

@@ -40,7 +40,10 @@ export class Memory implements CoreMemory {
   readonly #ram = Buffer.alloc(RAM_SIZE);
   readonly #standbyRam = Buffer.alloc(PAGE);
   readonly #factory = Buffer.alloc(PAGE, 0xff);
+  readonly #options = Buffer.alloc(PAGE, 0xff);
   readonly #noise = Buffer.alloc(RAM_SIZE + PAGE);
+  /** A debugger wrote to RAM: translations of code in it may be stale. */
+  #ramChanged = false;
   #protection = "";
   /** Pages with torn cells, which the bus refuses one by one. */
   #covered: number[] = [];
@@ -64,7 +67,7 @@ export class Memory implements CoreMemory {
     engine.map(RAM, this.#ram, ALL);
     engine.map(STANDBY_RAM, this.#standbyRam, READ_WRITE);
     engine.map(FACTORY, this.#factory, READ);
-    engine.map(OPTION_MEMORY, Buffer.alloc(PAGE, 0xff), READ);
+    engine.map(OPTION_MEMORY, this.#options, READ);
     engine.map(RESET_STUB, stub, READ_EXECUTE);
     engine.covered = (address, size) => this.#good(address, size);
   }
@@ -96,8 +99,10 @@ export class Memory implements CoreMemory {
     };
   }
 
-  /** Brings the engine's access rights up to date; between slices only. */
+  /** Brings the engine's access rights and its view of code up to date; between slices only. */
   protect(): void {
+    if (this.#ramChanged) this.engine.removeCache(RAM, RAM + RAM_SIZE);
+    this.#ramChanged = false;
     const torn = [...this.#tornPages(CODE_FLASH, this.code), ...this.#tornPages(DATA_FLASH, this.data)];
     const wanted = `${this.flashMode} ${torn.join()}`;
     if (wanted === this.#protection) return;
@@ -110,6 +115,26 @@ export class Memory implements CoreMemory {
     this.#allow(DATA_FLASH, this.data, flashMode === "data" ? NONE : READ);
     // translated code would run on without a fetch
     if (flashMode === "code") engine.removeCache(CODE_FLASH, SLOT_BASE);
+  }
+
+  /** An aligned read of 1, 2 or 4 bytes through the debug port: what the processor would get; undefined where the bus refuses. */
+  load(address: number, size: number): number | undefined {
+    const flash = this.#flashAt(address);
+    if (flash !== undefined) {
+      const { medium, offset } = flash;
+      const away = this.flashMode === (medium === this.code ? "code" : "data");
+      return away || medium.unreadable(offset, size) ? undefined : medium.bytes.readUIntLE(offset, size);
+    }
+    const place = this.#place(address, size, true);
+    return place?.bytes.readUIntLE(place.offset, size);
+  }
+
+  /** An aligned write of 1, 2 or 4 bytes through the debug port. @returns false where the bus refuses: all but RAM, as for the processor */
+  store(address: number, size: number, value: number): boolean {
+    const place = this.#place(address, size, false);
+    place?.bytes.writeUIntLE(value, place.offset, size);
+    this.#ramChanged ||= place?.bytes === this.#ram;
+    return place !== undefined;
   }
 
   /** Whether a read there fails because a power cut tore the cells. */
@@ -156,6 +181,19 @@ export class Memory implements CoreMemory {
     if (address >= CODE_FLASH && address < CODE_FLASH + this.code.size) return { medium: this.code, offset: address };
     const offset = address - DATA_FLASH;
     return offset >= 0 && offset < this.data.size ? { medium: this.data, offset } : undefined;
+  }
+
+  #place(address: number, size: number, reading: boolean): { bytes: Buffer; offset: number } | undefined {
+    const memories: [number, Buffer][] = [
+      [RAM, this.#ram],
+      [STANDBY_RAM, this.#standbyRam],
+    ];
+    if (reading) memories.push([FACTORY, this.#factory], [OPTION_MEMORY, this.#options]);
+    for (const [base, bytes] of memories) {
+      const offset = address - base;
+      if (offset >= 0 && offset + size <= bytes.length) return { bytes, offset };
+    }
+    return undefined;
   }
 
   #tornPages(base: number, medium: Nor): number[] {

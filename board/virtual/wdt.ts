@@ -70,6 +70,11 @@ export class Watchdog extends RegisterBlock {
     return this.#endNs;
   }
 
+  /** It stops while a debugger holds the processor (R_DEBUG.DBGSTOPCR; its reset value was not verified on a board). */
+  held(ns: number): void {
+    this.#endNs += ns;
+  }
+
   due(): void {
     if (this.chip.time.ns < this.#endNs) return;
     this.#endNs = Number.POSITIVE_INFINITY;

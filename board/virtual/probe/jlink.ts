@@ -1,0 +1,201 @@
+/** A J-Link on TCP, as libjaylink 0.3 speaks it (transport_tcp.c, protocol/): raw SWD bits in both directions, one client at a time.
+ *  Numbers are little-endian. */
+import { createServer, type Server, type Socket } from "node:net";
+
+/** What hangs on the probe's connector. */
+export interface Connector {
+  /** One clock; what the probe drives, or undefined while it listens. @returns the level of SWDIO after the edge */
+  clock(driven: 0 | 1 | undefined): 0 | 1;
+  /** The reset line goes up. */
+  release(): void;
+  /** Supply of the target in mV. */
+  readonly millivolts: number;
+}
+
+export interface JLinkEvents {
+  joined(): void;
+  left(): void;
+  /** The client sent what the probe does not know, and was sent away. */
+  refused(why: string): void;
+}
+
+const CLIENT = 0x07;
+/** Hello: accepted, protocol version 1, length and name. */
+const HELLO = Buffer.concat([Buffer.of(0x00, 1, 0, 7), Buffer.from("virtual")]);
+const VERSION = Buffer.from("J-Link virtual EK-RA6M5\0", "latin1");
+const CAPABILITY_HARDWARE_VERSION = 1 << 1;
+const CAPABILITY_SPEEDS = 1 << 9;
+const CAPABILITY_FREE_MEMORY = 1 << 11;
+const CAPABILITY_SELECT_INTERFACE = 1 << 17;
+const CAPABILITIES =
+  CAPABILITY_HARDWARE_VERSION | CAPABILITY_SPEEDS | CAPABILITY_FREE_MEMORY | CAPABILITY_SELECT_INTERFACE;
+const HARDWARE_VERSION = 10000; // 1.0.0
+const BASE_HZ = 4_000_000;
+/** More makes OpenOCD send commands over 2,048 bytes, of which each waits 40 ms for a TCP acknowledgement. */
+const FREE_MEMORY = 2058;
+const INTERFACES = 0b11; // JTAG is asked for first by some; there is nothing behind it
+const ALL_INTERFACES = 0xff;
+const SWD = 1;
+
+/** Command numbers of the J-Link protocol. */
+const COMMAND = {
+  version: 0x01,
+  speed: 0x05,
+  status: 0x07,
+  speeds: 0xc0,
+  selectInterface: 0xc7,
+  io: 0xcf,
+  freeMemory: 0xd4,
+  resetLow: 0xdc,
+  resetHigh: 0xdd,
+  trstLow: 0xde,
+  trstHigh: 0xdf,
+  capabilities: 0xe8,
+  hardwareVersion: 0xf0,
+};
+
+export class JLink {
+  readonly #server: Server;
+  #client: Socket | undefined;
+  #input: Buffer = Buffer.alloc(0);
+  #resetLow = false;
+
+  private constructor(
+    private readonly connector: Connector,
+    private readonly events: JLinkEvents,
+  ) {
+    this.#server = createServer({ noDelay: true }, (socket) => this.#arrive(socket));
+  }
+
+  /** @param where a port on 127.0.0.1, 0 for a free one, or the path of a socket @throws Error that says where it cannot listen */
+  static async listen(where: number | string, connector: Connector, events: JLinkEvents): Promise<JLink> {
+    const jlink = new JLink(connector, events);
+    const server = jlink.#server;
+    await new Promise<void>((resolve, reject) => {
+      const name = typeof where === "number" ? `127.0.0.1:${where}` : where;
+      server.once("error", (error) => reject(new Error(`the probe cannot listen on ${name}: ${error.message}`)));
+      if (typeof where === "number") server.listen(where, "127.0.0.1", resolve);
+      else server.listen(where, resolve);
+    });
+    return jlink;
+  }
+
+  /** The TCP port; 0 for a socket with a path. */
+  get port(): number {
+    const address = this.#server.address();
+    return typeof address === "object" && address !== null ? address.port : 0;
+  }
+
+  async close(): Promise<void> {
+    this.#client?.destroy();
+    await new Promise<void>((resolve) => this.#server.close(() => resolve()));
+  }
+
+  #arrive(socket: Socket): void {
+    socket.on("error", () => socket.destroy());
+    if (this.#client !== undefined) {
+      socket.destroy();
+      this.events.refused("another client is there");
+      return;
+    }
+    this.#client = socket;
+    this.#input = Buffer.alloc(0);
+    this.#resetLow = false;
+    socket.on("data", (bytes) => this.#received(socket, bytes));
+    socket.on("close", () => {
+      this.#client = undefined;
+      this.events.left();
+    });
+    socket.write(HELLO);
+    this.events.joined();
+  }
+
+  #received(socket: Socket, bytes: Buffer): void {
+    this.#input = Buffer.concat([this.#input, bytes]);
+    for (;;) {
+      const input = this.#input;
+      if (input.length < 2) return;
+      const length = commandLength(input);
+      if (input[0] !== CLIENT || length === undefined) {
+        this.events.refused(`a command that the probe does not know: ${input.subarray(0, 2).toString("hex")}`);
+        socket.destroy();
+        return;
+      }
+      if (input.length < length) return;
+      this.#input = input.subarray(length);
+      socket.write(this.#answer(input[1]!, input.subarray(2, length)));
+    }
+  }
+
+  #answer(command: number, payload: Buffer): Buffer {
+    switch (command) {
+      case COMMAND.version:
+        return Buffer.concat([u16(VERSION.length), VERSION]);
+      case COMMAND.capabilities:
+        return u32(CAPABILITIES);
+      case COMMAND.hardwareVersion:
+        return u32(HARDWARE_VERSION);
+      case COMMAND.freeMemory:
+        return u32(FREE_MEMORY);
+      case COMMAND.status: // supply, then the levels of TCK, TDI, TDO, TMS, reset, TRST
+        return Buffer.concat([u16(this.connector.millivolts), Buffer.of(0, 0, 0, 0, this.#resetLow ? 0 : 1, 1)]);
+      case COMMAND.speeds:
+        return Buffer.concat([u32(BASE_HZ), u16(1)]);
+      case COMMAND.selectInterface: // what there is, or what was selected before
+        return u32(payload[0] === ALL_INTERFACES ? INTERFACES : SWD);
+      case COMMAND.resetLow:
+        this.#resetLow = true;
+        return NOTHING;
+      case COMMAND.resetHigh:
+        if (this.#resetLow) this.connector.release();
+        this.#resetLow = false;
+        return NOTHING;
+      case COMMAND.io:
+        return this.#clock(payload);
+    }
+    return NOTHING; // every speed is right, and SWD has no TRST
+  }
+
+  /** Directions, then levels to drive. @returns the levels that were there, and a status byte: 0 is good */
+  #clock(payload: Buffer): Buffer {
+    const bits = payload.readUInt16LE(1);
+    const bytes = (bits + 7) >> 3;
+    const directions = payload.subarray(3, 3 + bytes);
+    const levels = payload.subarray(3 + bytes);
+    const seen = Buffer.alloc(bytes + 1);
+    for (let i = 0; i < bits; i++) {
+      const at = i >> 3;
+      const mask = 1 << (i & 7);
+      const driven = (levels[at]! & mask) !== 0 ? 1 : 0;
+      if (this.connector.clock((directions[at]! & mask) !== 0 ? driven : undefined) === 1) seen[at]! |= mask;
+    }
+    return seen;
+  }
+}
+
+const NOTHING = Buffer.alloc(0);
+
+/** Length of the command that begins the input, with its prefix; more than there is while it is not clear; undefined: unknown. */
+function commandLength(input: Buffer): number | undefined {
+  switch (input[1]) {
+    case COMMAND.speed:
+      return 4;
+    case COMMAND.selectInterface:
+      return 3;
+    case COMMAND.io:
+      return input.length < 5 ? 5 : 5 + 2 * ((input.readUInt16LE(3) + 7) >> 3);
+  }
+  return Object.values(COMMAND).includes(input[1]!) ? 2 : undefined;
+}
+
+function u16(value: number): Buffer {
+  const bytes = Buffer.alloc(2);
+  bytes.writeUInt16LE(value);
+  return bytes;
+}
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value >>> 0);
+  return bytes;
+}

@@ -1,0 +1,61 @@
+/** The debug probe of the virtual board: what a J-Link client reaches over TCP is the board's own processor and memory. */
+import type { VirtualBoard } from "../board.js";
+import { AhbAp, ApbAp } from "./ap.js";
+import { JLINK_PORT, startBeacon } from "./beacon.js";
+import { Debug } from "./debug.js";
+import { Dp } from "./dp.js";
+import { type Connector, JLink, type JLinkEvents } from "./jlink.js";
+import { type Level, SwdPort } from "./swd.js";
+
+/** Serial number of the probe; board/ek-ra6m5/openocd/virtual.cfg names the same. */
+export const SERIAL = 600001;
+const SUPPLY_MV = 3300;
+
+export interface ProbeOptions {
+  /** A port on 127.0.0.1, or the path of a socket. Default: the port where J-Link clients look, with a beacon for them. */
+  where?: number | string;
+  events?: Partial<JLinkEvents>;
+}
+
+export class DebugProbe {
+  private constructor(
+    private readonly jlink: JLink,
+    private readonly endBeacon: () => void,
+  ) {}
+
+  /** Connects a probe to the board, on which no other is. @throws Error that says where it cannot listen */
+  static async attach(board: VirtualBoard, { where, events }: ProbeOptions = {}): Promise<DebugProbe> {
+    const all = { joined: () => {}, left: () => {}, refused: () => {}, ...events };
+    const jlink = await JLink.listen(where ?? JLINK_PORT, connect(board), all);
+    return new DebugProbe(jlink, where === undefined ? startBeacon(SERIAL) : () => {});
+  }
+
+  get port(): number {
+    return this.jlink.port;
+  }
+
+  /** The board runs on, or stays halted. */
+  async close(): Promise<void> {
+    this.endBeacon();
+    await this.jlink.close();
+  }
+}
+
+/** The board's debug connector. The debug port loses its state with the power. */
+export function connect(board: VirtualBoard): Connector {
+  let port: SwdPort | undefined;
+  const debug = board.attach((inside) => {
+    const made = new Debug(inside);
+    made.poweredUp = () => port?.reset();
+    return made;
+  });
+  port = new SwdPort(new Dp([new AhbAp(debug), new ApbAp()]));
+  const wire = port;
+  return {
+    clock: (driven: Level | undefined): Level => (board.powered ? wire.clock(driven) : (driven ?? 1)),
+    release: () => board.reset(),
+    get millivolts() {
+      return board.powered ? SUPPLY_MV : 0;
+    },
+  };
+}
