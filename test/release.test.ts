@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { packageCore, packageVersion } from "../host/package.js";
-import { built } from "./device/engine.js";
+import { built } from "./device/built.js";
 
 const core = built("core.wasm");
 const hash = createHash("sha256").update(core).digest();

@@ -114,13 +114,12 @@ const among = <T extends Target>(kinds: Kind<T>[]): Kind<T>[] => kinds.filter((k
 // an engine is loaded only when it was chosen
 const load = <T>(name: string, from: () => Promise<T>): Promise<T | undefined> =>
   chosen.includes(name) ? from() : Promise.resolve(undefined);
-const [model, v8, wasm3, virtual, taint] = await Promise.all([
-  load("model", () => import("./model/store.js")),
-  load("v8", () => import("./device/v8.js")),
-  load("wasm3", () => import("./device/wasm3.js")),
-  load("virtual", () => import("./device/virtual.js")),
-  load("taint", () => import("./device/taint.js")),
-]);
+// one after the other: they share modules, and a loader may meet one half-way
+const model = await load("model", () => import("./model/store.js"));
+const v8 = await load("v8", () => import("./device/v8.js"));
+const wasm3 = await load("wasm3", () => import("./device/wasm3.js"));
+const virtual = await load("virtual", () => import("./device/virtual.js"));
+const taint = await load("taint", () => import("./device/taint.js"));
 function need<T>(module: T | undefined): T {
   if (module === undefined) throw new Error("the target was not chosen");
   return module;

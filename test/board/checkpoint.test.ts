@@ -15,7 +15,7 @@ import { RESET_HOLD_MS } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { Host, imageOf, type Media } from "../../scripts/bench/host.js";
 import { look } from "../cuts/look.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 import { region } from "../device/map.js";
 import { Talk } from "../device/talk.js";
 import { VirtualDevice } from "../device/virtual.js";

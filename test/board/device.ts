@@ -1,6 +1,6 @@
 /** Boards other than the built one as devices, so that the host of tests and bench can talk to them. */
 import { type BoardOptions, VirtualBoard } from "../../board/virtual/board.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 import { VirtualDevice } from "../device/virtual.js";
 
 const SEED = 7;

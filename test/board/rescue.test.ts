@@ -6,7 +6,8 @@ import { RX_OFFSET, START_NORMAL } from "../../firmware/defs/boundary.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { withModule } from "../../scripts/bench/crypto.js";
 import { Host } from "../../scripts/bench/host.js";
-import { built, CORE } from "../device/engine.js";
+import { built } from "../device/built.js";
+import { CORE } from "../device/engine.js";
 import type { VirtualDevice } from "../device/virtual.js";
 import { deviceWith } from "./device.js";
 

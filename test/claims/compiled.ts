@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 
 const ROOT = new URL("../..", import.meta.url).pathname;
 

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { CACHE_CLAIMS, CACHE_ENTRY, CACHE_SIZE, CacheAnswer } from "../../firmware/defs/claims.js";
 import { type Claim, Core, type Entry, inV8 } from "../../host/claims/core.js";
-import { built } from "../device/engine.js";
+import { built } from "../device/built.js";
 import {
   type ModelEntry,
   modelAccept,

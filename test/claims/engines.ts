@@ -4,7 +4,7 @@ import { existsSync, readdirSync, renameSync, statSync } from "node:fs";
 import { join } from "node:path";
 import koffi from "koffi";
 import { type ClaimsModule, Core, inV8 } from "../../host/claims/core.js";
-import { built, builtPath } from "../device/engine.js";
+import { built, builtPath } from "../device/built.js";
 
 const PAGE = 65536;
 const ROOT = new URL("../..", import.meta.url).pathname;

@@ -10,7 +10,7 @@ import { Core } from "../../host/claims/core.js";
 import { Filekeys } from "../../host/claims/filekeys.js";
 import { withExclusive } from "../../host/claims/lock.js";
 import { ConfigPassword } from "../../host/claims/password.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 import { workDirectory } from "../host/keys.js";
 import { readHead } from "./authority.js";
 import { compiled } from "./compiled.js";

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import type { Random } from "../../board/virtual/prng.js";
 import type { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import { RX_OFFSET, RX_SIZE, START_NORMAL, SWITCH_S1, SWITCH_S2, TX_OFFSET } from "../../firmware/defs/boundary.js";
+import { built } from "./built.js";
 import type { EngineDevice, Switch } from "./device.js";
 import { Board } from "./imports.js";
 import { media } from "./media.js";
@@ -20,15 +21,6 @@ export interface Core {
   take(n: number): number;
   give(): number;
   free?(): void;
-}
-
-/** A file that `npm run build` makes. */
-export function built(name: string): Buffer {
-  return readFileSync(builtPath(name));
-}
-export function builtPath(name: string): string {
-  const root = import.meta.url.includes("/dist/test/") ? "../../.." : "../..";
-  return new URL(`${root}/build/${name}`, import.meta.url).pathname;
 }
 
 /** The core that every engine on the host runs: MBS_CORE names another one than the one that was built. */

@@ -15,7 +15,7 @@ import { Custody } from "../../firmware/defs/custody.js";
 import { CUSTODY_SIZE } from "../../firmware/defs/medium.js";
 import { Status } from "../../firmware/defs/status.js";
 import { decodeBinding, encodeBinding } from "../../host/binding.js";
-import { built } from "./engine.js";
+import { built } from "./built.js";
 import type { Media } from "./media.js";
 
 /** The record that the build made for board/host/target.json, of the core that really runs here, and what runs it. */

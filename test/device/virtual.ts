@@ -4,8 +4,8 @@ import type { Checkpoint } from "../../board/virtual/checkpoint.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { PowerCut } from "../../board/virtual/supply.js";
 import { SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
+import { builtPath } from "./built.js";
 import type { Device, Switch } from "./device.js";
-import { builtPath } from "./engine.js";
 
 const RAM = 0x20000000; // board/MEMORY.md
 const RAM_SIZE = 512 * 1024;

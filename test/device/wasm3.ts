@@ -3,8 +3,9 @@
 import koffi from "koffi";
 import { type Random, seeded } from "../../board/virtual/prng.js";
 import { Engine as EngineNumber } from "../../firmware/defs/binding.js";
+import { builtPath } from "./built.js";
 import { TrapError } from "./device.js";
-import { builtPath, CORE, type Core, Engine } from "./engine.js";
+import { CORE, type Core, Engine } from "./engine.js";
 
 const STOP = -0x80000000; // MBS_HOST_STOP
 const PAGE = 65536;

@@ -9,7 +9,7 @@ import { CALLING, depth, frame } from "../../scripts/prove/frames.js";
 import { limitsOf, wasmStack } from "../../scripts/prove/limits.js";
 import { disassemble, readListing } from "../../scripts/prove/listing.js";
 import { decode, type Func, type FunctionType } from "../../scripts/prove/wasm.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 
 const elf = builtPath("ek-ra6m5.elf");
 const core = decode(readFileSync(builtPath("core.wasm")));

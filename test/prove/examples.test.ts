@@ -3,7 +3,7 @@
 import { describe, expect, it } from "vitest";
 import { checkSecrets, type Policy } from "../../scripts/prove/secrets.js";
 import { decode } from "../../scripts/prove/wasm.js";
-import { built } from "../device/engine.js";
+import { built } from "../device/built.js";
 import { forbidden } from "./forbidden.js";
 
 const module = decode(built("secrets.wasm"));

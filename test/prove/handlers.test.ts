@@ -6,7 +6,7 @@ import { audit, auditTable, handlersOf, notAudited } from "../../scripts/prove/h
 import { disassemble, readListing } from "../../scripts/prove/listing.js";
 import { decidedBy } from "../../scripts/prove/operands.js";
 import { decode } from "../../scripts/prove/wasm.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 
 const built = disassemble(builtPath("ek-ra6m5.elf"));
 const compiler = readFileSync("node_modules/react-native-webassembly/cpp/m3_compile.c", "utf8");

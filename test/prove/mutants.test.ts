@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { mistake, Planter } from "../../scripts/prove/planted.js";
 import type { Finding } from "../../scripts/prove/secrets.js";
-import { built } from "../device/engine.js";
+import { built } from "../device/built.js";
 import { forbidden } from "./forbidden.js";
 import { type Leak, leaks } from "./leaks.js";
 

@@ -5,7 +5,7 @@ import type { VirtualBoard } from "../../board/virtual/board.js";
 import { Host, type Media } from "../../scripts/bench/host.js";
 import { readElf } from "../../scripts/check-elf.mjs";
 import { disassemble, type Line, readListing, target } from "../../scripts/prove/listing.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 import { VirtualDevice } from "../device/virtual.js";
 
 const SEED = 5;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readElf } from "../../scripts/check-elf.mjs";
 import { buildTwice, differences, outputs } from "../../scripts/reproduce.mjs";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 
 describe("differences", () => {
   let one: string;

@@ -11,7 +11,7 @@ import { limitsOf } from "../../scripts/prove/limits.js";
 import { disassemble } from "../../scripts/prove/listing.js";
 import { demand } from "../../scripts/prove/stack.js";
 import { decode } from "../../scripts/prove/wasm.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 import { Painted } from "./paint.js";
 
 /** How far a bound may lie above what was seen. */

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { withModule } from "../../scripts/bench/crypto.js";
 import { Workshop, withoutCustoms } from "../../scripts/mutants/core.js";
-import { built } from "../device/engine.js";
+import { built } from "../device/built.js";
 import type { Change } from "../mutants/mutant.js";
 import { Teller } from "./tell.js";
 import { type Event, firstDifference, type Part, parting, type Stretch, trace } from "./tracer.js";

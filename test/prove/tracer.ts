@@ -6,7 +6,7 @@ import koffi from "koffi";
 import { readElf } from "../../board/virtual/elf.js";
 import { HOOK_CODE, HOOK_MEM, type NativeHook } from "../../board/virtual/unicorn.js";
 import { RX_SIZE } from "../../firmware/defs/boundary.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 import { region } from "../device/map.js";
 import type { VirtualDevice } from "../device/virtual.js";
 

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { decode, signature, width } from "../../scripts/prove/wasm.js";
-import { builtPath } from "../device/engine.js";
+import { builtPath } from "../device/built.js";
 
 function assembled(text: string): Uint8Array {
   const module = binaryen.parseText(`(module ${text})`);

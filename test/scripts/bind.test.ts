@@ -12,7 +12,7 @@ import { readCoeffects, SectionError } from "../../scripts/bind/section.js";
 import { parseTarget } from "../../scripts/bind/target.js";
 import { main } from "../../scripts/bind.js";
 import { encode, SECTION } from "../../scripts/coeffects.mjs";
-import { built, builtPath } from "../device/engine.js";
+import { built, builtPath } from "../device/built.js";
 
 const core = built("core.wasm");
 const coeffects = readCoeffects(core, "core.wasm");

@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { Region } from "../../firmware/defs/boundary.js";
 import { type Coeffects, readCoeffects } from "../../scripts/bind/section.js";
 import Transform, { EFFECTS, IMPORTS, SECTION } from "../../scripts/coeffects.mjs";
-import { built } from "../device/engine.js";
+import { built } from "../device/built.js";
 
 const BOARD = `
 @custody @facts

@@ -4,7 +4,7 @@ import { VirtualBoard } from "../../../board/virtual/board.js";
 import { describeFault } from "../../../board/virtual/faults.js";
 import { ACK } from "../../../board/virtual/probe/dp.js";
 import { connect } from "../../../board/virtual/probe/probe.js";
-import { builtPath } from "../../device/engine.js";
+import { builtPath } from "../../device/built.js";
 import { AP, DP, POWER_UP, Wire } from "./wire.js";
 
 const CPUID = 0xe000ed00;

@@ -6,7 +6,7 @@ import { VirtualBoard } from "../../../board/virtual/board.js";
 import { describeFault } from "../../../board/virtual/faults.js";
 import { seeded } from "../../../board/virtual/prng.js";
 import { DebugProbe } from "../../../board/virtual/probe/probe.js";
-import { builtPath } from "../../device/engine.js";
+import { builtPath } from "../../device/built.js";
 import { missing, Namespace } from "./openocd.js";
 
 const SEED = 4;
