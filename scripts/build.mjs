@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withoutNames } from "./names.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 process.chdir(root);
@@ -101,28 +102,6 @@ function checkInterpreter() {
         `${WASM3}/${name}: expected sha256 ${expected}, came ${found}; run npm ci, or review it and ${BOARD}/wasm3.sha256`,
       );
   }
-}
-
-/** A module without the names of its functions. */
-function withoutNames(wasm) {
-  const kept = [wasm.subarray(0, 8)];
-  const number = (at) => {
-    let value = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = wasm[at++];
-      value |= (byte & 0x7f) << shift;
-      if (byte < 0x80) return { value, at };
-    }
-  };
-  for (let at = 8; at < wasm.length; ) {
-    const size = number(at + 1);
-    const end = size.at + size.value;
-    const name = number(size.at);
-    const isNames = wasm[at] === 0 && wasm.toString("latin1", name.at, name.at + name.value) === "name";
-    if (!isNames) kept.push(wasm.subarray(at, end));
-    at = end;
-  }
-  return Buffer.concat(kept);
 }
 
 /** The claim cache, a module for hosts alone. */
@@ -298,7 +277,7 @@ async function main() {
 
   await step(
     "core",
-    [...filesIn("firmware", ".ts"), "asconfig.json", ...TRANSFORMS],
+    [...filesIn("firmware", ".ts"), "asconfig.json", "scripts/names.mjs", ...TRANSFORMS],
     ["build/core.wasm", CORE_NAMED, "build/statics.json", "build/core_wasm.c"],
     buildCore,
   );

@@ -64,21 +64,3 @@ export function withSection(wasm: Buffer, name: string): Buffer {
   const content = Buffer.concat([Buffer.of(name.length), Buffer.from(name, "ascii")]);
   return Buffer.concat([wasm, Buffer.of(0, content.length), content]);
 }
-
-/** The module without its custom sections, of which names are one: the code of a build with `--debug` as the release has it. */
-export function withoutCustoms(wasm: Buffer): Buffer {
-  const parts = [wasm.subarray(0, 8)];
-  for (let at = 8; at < wasm.length; ) {
-    const from = at;
-    const id = wasm[at++];
-    let size = 0;
-    for (let shift = 0; ; shift += 7) {
-      const byte = wasm[at++]!;
-      size |= (byte & 0x7f) << shift;
-      if (byte < 0x80) break;
-    }
-    at += size;
-    if (id !== 0) parts.push(wasm.subarray(from, at));
-  }
-  return Buffer.concat(parts);
-}

@@ -293,9 +293,15 @@ class Checker {
     if (length === 0) return undefined;
     const cells = this.#cells(address, offset, length);
     if (cells === undefined) return "a secret is stored at an address of which nothing is known";
+    const leaves = (from: number, to: number) =>
+      cells.reduce((sum, { at, size }) => sum + Math.max(0, Math.min(to, at + size) - Math.max(from, at)), 0) <
+      to - from;
+    const spills = address.choices?.some((choice) =>
+      leaves((choice >>> 0) + offset, (choice >>> 0) + offset + (length ?? 0)),
+    );
     const open = cells.filter((cell) => cell.isPublic);
     if (open.length > 0) return `a secret is stored in ${open.map((cell) => cell.name).join(", ")}, which is public`;
-    return cells.length === 0 ? "a secret is stored outside of every region" : undefined;
+    return cells.length === 0 || spills ? "a secret is stored outside of every region" : undefined;
   }
 
   /** Why bytes may not be copied. */

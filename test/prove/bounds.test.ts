@@ -1,7 +1,6 @@
 /** scripts/prove/bounds.ts: every violation is first seen in a module made for it, then the built core keeps all limits. */
 import { readFileSync } from "node:fs";
 import asc from "assemblyscript/asc";
-import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { CALLING_HANDLERS } from "../../scripts/check-elf.mjs";
 import { bounds, CONTRACT, type Limits, needsTable } from "../../scripts/prove/bounds.js";
@@ -10,6 +9,7 @@ import { limitsOf, wasmStack } from "../../scripts/prove/limits.js";
 import { disassemble, readListing } from "../../scripts/prove/listing.js";
 import { decode, type Func, type FunctionType } from "../../scripts/prove/wasm.js";
 import { builtPath } from "../device/built.js";
+import { assembled } from "./assembled.js";
 
 const elf = builtPath("ek-ra6m5.elf");
 const core = decode(readFileSync(builtPath("core.wasm")));
@@ -29,19 +29,9 @@ const EXPORTS = [
   '(func (export "give") (result i32) (i32.const 0))',
 ];
 
-function assembled(...parts: string[]) {
-  binaryen.setDebugInfo(true); // names, for the messages
-  const module = binaryen.parseText(`(module ${parts.join("\n")})`);
-  try {
-    module.setFeatures(binaryen.Features.All);
-    return decode(module.emitBinary());
-  } finally {
-    module.dispose();
-  }
-}
 /** A module that keeps the contract, and violates what `parts` plant; they define $work. */
 const violations = (parts: string[], { imports = IMPORTS, exports = EXPORTS, under = limits } = {}) =>
-  bounds(assembled(...imports, ...exports, ...parts), { ...under, globals: [] }).violations;
+  bounds(decode(assembled(...imports, ...exports, ...parts)), { ...under, globals: [] }).violations;
 const WORK = "(func $work)";
 
 describe("bounds", () => {
@@ -68,7 +58,7 @@ describe("bounds", () => {
     const other = [...EXPORTS.slice(0, -1), '(func (export "give") (result i64) (i64.const 0))'];
     expect(violations([WORK], { exports: other })).toEqual(["export give is () -> i64, expected () -> i32"]);
     const marker = assembled('(memory (export "memory") 1 1)', '(global (export "mark") i32 (i32.const 0))');
-    expect(bounds(marker, { ...NOTHING, globals: ["mark"] }).violations).toEqual([
+    expect(bounds(decode(marker), { ...NOTHING, globals: ["mark"] }).violations).toEqual([
       "export mark is not a mutable i32 global",
     ]);
   });
@@ -100,7 +90,10 @@ describe("bounds", () => {
     expect(violations(parts, { under: { ...limits, start: false } })).toEqual([
       expect.stringContaining("a start function"),
     ]);
-    const { violations: none, needs } = bounds(assembled(...IMPORTS, ...EXPORTS, ...parts), { ...limits, globals: [] });
+    const { violations: none, needs } = bounds(decode(assembled(...IMPORTS, ...EXPORTS, ...parts)), {
+      ...limits,
+      globals: [],
+    });
     expect(none).toEqual([]);
     const [started, called] = ["the start function", "give"].map((name) => needs.find((one) => one.name === name)!);
     expect(started!.cStack).toBeGreaterThan(called!.cStack);

@@ -1,8 +1,8 @@
 /** Corners of the check of secrets: what stands behind a number that might be an address, and behind an address that might be a number. */
-import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { checkSecrets, type Policy } from "../../scripts/prove/secrets.js";
 import { decode } from "../../scripts/prove/wasm.js";
+import { assembled } from "./assembled.js";
 import { forbidden } from "./forbidden.js";
 
 const cell = (name: string, at: number, size: number, isPublic: boolean) => ({
@@ -14,25 +14,25 @@ const policy: Policy = {
     cell("CELL", 256, 256, true),
     cell("MARKERS", 512, 512, false),
     cell("SECRETS", 1024, 4096, false),
-    cell("AFTER", 5120, 256, true),
+    cell("MORE", 5376, 256, false),
+    cell("AFTER", 5632, 256, true),
   ],
   imports: {},
   forbidden,
   declassify: 512,
   reveal: 516,
+  expect: 520,
   roots: ["root"],
   secretParameters: { root: [1] },
 };
 
 /** Findings about a function of a public parameter p and a secret one s, with locals i, n and v, whose code ends in an i32. */
 function findings(code: string): string[] {
-  const m = binaryen.parseText(`(module (memory 1 1) (func (export "root")
-    (param $p i32) (param $s i32) (result i32) (local $i i32) (local $n i32) (local $v i32) ${code}))`);
-  try {
-    return checkSecrets(decode(m.emitBinary()), policy).findings.map(({ what }) => what);
-  } finally {
-    m.dispose();
-  }
+  const module = decode(
+    assembled(`(memory 1 1) (func (export "root")
+      (param $p i32) (param $s i32) (result i32) (local $i i32) (local $n i32) (local $v i32) ${code})`),
+  );
+  return checkSecrets(module, policy).findings.map(({ what }) => what);
 }
 const branchOn = (value: string): string => `(if ${value} (then (return (i32.const 1)))) (i32.const 0)`;
 const REVEAL = "(i32.store (i32.const 516) (local.get $p)) (local.set $v (i32.load (i32.const 516)))";
@@ -71,7 +71,7 @@ const REFUSED: [string, string][] = [
   ],
   [
     "a secret stored half among secrets and half in public bytes",
-    "(i64.store (i32.const 5116) (i64.extend_i32_u (local.get $s))) (i32.const 0)",
+    "(i64.store (i32.const 5628) (i64.extend_i32_u (local.get $s))) (i32.const 0)",
   ],
   ["a load that begins in public bytes and ends among secrets", branchOn("(i32.load (i32.const 1022))")],
   [
@@ -86,6 +86,54 @@ const REFUSED: [string, string][] = [
     "a marker that two branches wrote",
     `(if (local.get $p) (then (i32.store (i32.const 512) (local.get $s))) (else (i32.store (i32.const 512) (i32.const 1))))
      ${branchOn("(i32.load (i32.const 512))")}`,
+  ],
+  [
+    "a secret in the marker of addresses, read from beside",
+    `(i32.store (i32.const 516) (local.get $s)) ${branchOn("(i32.load8_u (i32.const 517))")}`,
+  ],
+  [
+    "a secret in the marker of expectations, read with its neighbours",
+    `(i32.store (i32.const 520) (local.get $s))
+     ${branchOn("(i64.ne (i64.load (i32.const 517)) (i64.const 0))")}`,
+  ],
+  [
+    "two markers read at once",
+    `(i32.store (i32.const 516) (local.get $s)) (i32.store (i32.const 512) (i32.const 0))
+     ${branchOn("(i32.wrap_i64 (i64.shr_u (i64.load (i32.const 512)) (i64.const 32)))")}`,
+  ],
+  [
+    "a secret copied out of a marker",
+    `(i32.store (i32.const 516) (local.get $s)) (memory.copy (i32.const 256) (i32.const 516) (i32.const 4))
+     ${branchOn("(i32.load (i32.const 256))")}`,
+  ],
+  [
+    "what follows a number that a marker of one byte cuts off",
+    `(i32.store8 (i32.const 512) (i32.const 256))
+     (if (i32.load8_u (i32.const 512)) (then (return (i32.const 7)))) ${branchOn("(local.get $s)")}`,
+  ],
+  [
+    "an unknown address under a mask that looks like a public one",
+    `(local.set $n (i32.load (i32.const 256))) ${branchOn("(i32.load8_u (i32.and (local.get $n) (i32.const 65535)))")}`,
+  ],
+  [
+    "a secret stored under a mask that looks like an address among secrets",
+    `(i32.store8 (i32.and (local.get $p) (i32.const 2047)) (local.get $s)) ${branchOn("(i32.load8_u (i32.const 256))")}`,
+  ],
+  [
+    "some bits of a revealed address behind an unknown base",
+    `${REVEAL} ${branchOn("(i32.load8_u (i32.add (i32.and (local.get $v) (i32.const 7)) (i32.load (i32.const 256))))")}`,
+  ],
+  [
+    "the difference of two revealed addresses behind an unknown base",
+    `${REVEAL} ${branchOn("(i32.load8_u (i32.add (i32.sub (local.get $v) (local.get $v)) (i32.load (i32.const 256))))")}`,
+  ],
+  [
+    "a revealed address with a bit set that leads to secrets",
+    `${REVEAL} ${branchOn("(i32.load8_u (i32.or (local.get $v) (i32.const 1024)))")}`,
+  ],
+  [
+    "a secret stored half among secrets and half where nothing is, and loaded",
+    `(i32.store (i32.const 5118) (local.get $s)) ${branchOn("(i32.load8_u (i32.const 5120))")}`,
   ],
 ];
 

@@ -60,6 +60,13 @@ describe("decidedBy", () => {
     ["a jump through a table of offsets", ["tbb [pc, r4]"]],
     ["a call of something that is not there", ["mov r0, r4", "bl 100 <nowhere>"]],
     ["an instruction that is not known", ["vmov s0, r4"]],
+    ["a jump in disguise", ["mov pc, r4"]],
+    ["a jump that is a sum", ["add pc, r4"]],
+    ["a carry that is turned into a bit", ["lsrs r4, r4, #1", "mov.w r5, r5, rrx", "cbz r5, 9000 <op_x>"]],
+    [
+      "a byte of a word on the C stack",
+      ["movs r6, #0", "str r6, [sp, #4]", "strb r4, [sp, #5]", "ldr r7, [sp, #4]", "cbz r7, 9000 <op_x>"],
+    ],
   ])("finds an operand in %s", (_what, lines) => {
     expect(of(TOP, SLOT, ...lines, "ldr r3, [r0, #4]", NEXT)).toContain("slot 0");
   });
@@ -71,6 +78,13 @@ describe("decidedBy", () => {
       const { by } = decidedBy(readListing(`${helper}\n${handler}`), "op_x");
       expect(by.get("slot 0")).toContain("of helper (bne.n");
     }
+  });
+
+  it("follows what a callee writes to a place on the stack that it was given", () => {
+    const helper = writtenAt(0x8000, "helper", "str r1, [r0, #0]", "bx lr");
+    const before = ["movs r5, #0", "str r5, [sp, #4]", TOP, "ldr.w r1, [r1, r3, lsl #2]", "add r0, sp, #4"];
+    const handler = written("op_x", ...before, "bl 8000 <helper>", "ldr r5, [sp, #4]", "cbz r5, 9000 <op_x>", NEXT);
+    expect([...decidedBy(readListing(`${helper}\n${handler}`), "op_x").by.keys()]).toContain("slot 0");
   });
 
   it("follows a value around a loop", () => {

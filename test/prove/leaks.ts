@@ -9,7 +9,8 @@ export interface Leak extends Change {
 }
 
 const CRYPTO = "firmware/crypto";
-const COMB = `    let word = load<u64>(COMB + at) & is0;
+/** How a column of the comb is chosen: every entry is looked at. */
+export const COMB = `    let word = load<u64>(COMB + at) & is0;
     word |= load<u64>(COMB + at, 96) & is1;
     word |= load<u64>(COMB + at, 192) & is2;
     word |= load<u64>(COMB + at, 288) & is3;

@@ -1,19 +1,9 @@
 /** scripts/prove/taint.ts on small modules: it computes as an engine does, and tells each thing that a secret must not do. */
-import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { checkSecrets, type Policy } from "../../scripts/prove/secrets.js";
 import { TaintRun } from "../../scripts/prove/taint.js";
 import { decode, type ValueType } from "../../scripts/prove/wasm.js";
-
-function assemble(text: string): Uint8Array {
-  const module = binaryen.parseText(`(module ${text})`);
-  try {
-    module.setFeatures(binaryen.Features.All);
-    return module.emitBinary();
-  } finally {
-    module.dispose();
-  }
-}
+import { assembled } from "./assembled.js";
 
 const [SECRETS, OPEN, DECLASSIFIED, REVEALED, EXPECTED] = [1024, 1280, 1536, 1540, 1544];
 const cell = (name: string, at: number, size: number, isPublic: boolean) => ({ name, at, size, isPublic });
@@ -43,7 +33,7 @@ const IMPORTS = `(import "board" "noise" (func $noise (param i32 i32))) (import 
 /** What is found when 16 bytes of noise stand at SECRETS and 16 of something else at OPEN. @param argument of $run */
 function findings(body: string, argument = 0, result = ""): string[] {
   const module = decode(
-    assemble(`${IMPORTS} (memory 1 1) (global $kept (mut i32) (i32.const 0)) (export "run" (func $run))
+    assembled(`${IMPORTS} (memory 1 1) (global $kept (mut i32) (i32.const 0)) (export "run" (func $run))
     (func $run (param $n i32) ${result} (local $x i32)
       (call $noise (i32.const ${SECRETS}) (i32.const 16)) (local.set $x (i32.load (i32.const ${SECRETS}))) ${body})`),
   );
@@ -225,7 +215,7 @@ describe("the code that follows secrets", () => {
     ([name, body]) => `(func (export "${name}") (param i64 i64) (result i64) ${body})
      (func (export "run ${name}") (i64.store (i32.const 1048) (call $${name} (i64.load (i32.const 1032)) (i64.load (i32.const 1040)))))`,
   );
-  const bytes = assemble(
+  const bytes = assembled(
     `(memory (export "memory") 1 1) ${text.join("\n").replaceAll(/\(func \(export "(?!run )([^"]+)"\)/g, "(func $$$1")}`,
   );
   const own = new WebAssembly.Instance(new WebAssembly.Module(bytes)).exports as Record<string, () => void> & {

@@ -6,9 +6,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { withModule } from "../../scripts/bench/crypto.js";
-import { Workshop, withoutCustoms } from "../../scripts/mutants/core.js";
+import { Workshop } from "../../scripts/mutants/core.js";
+import { withoutNames } from "../../scripts/names.mjs";
 import { built } from "../device/built.js";
 import type { Change } from "../mutants/mutant.js";
+import { COMB } from "./leaks.js";
 import { Teller } from "./tell.js";
 import { type Event, firstDifference, type Part, parting, type Stretch, trace } from "./tracer.js";
 import { OPERATIONS, type Operation, World } from "./worlds.js";
@@ -74,22 +76,14 @@ describe("a core that leaks (positive control)", () => {
     },
     {
       file: "firmware/crypto/multiples25519.ts",
-      from: `    let word = load<u64>(COMB + at) & is0;
-    word |= load<u64>(COMB + at, 96) & is1;
-    word |= load<u64>(COMB + at, 192) & is2;
-    word |= load<u64>(COMB + at, 288) & is3;
-    word |= load<u64>(COMB + at, 384) & is4;
-    word |= load<u64>(COMB + at, 480) & is5;
-    word |= load<u64>(COMB + at, 576) & is6;
-    word |= load<u64>(COMB + at, 672) & is7;
-`,
+      from: COMB,
       to: "    const word = load<u64>(COMB + at + <usize>index * 96);\n",
     },
   ];
 
   it("is found, and the function told: a branch in X25519, a table's address in the comb", async () => {
     const { wasm: named } = await new Workshop(root, join(folder, "firmware")).buildNamed(LEAKS);
-    const leaky = withModule(elf, built("core.wasm"), withoutCustoms(named));
+    const leaky = withModule(elf, built("core.wasm"), withoutNames(named));
     const teller = new Teller(leaky, named);
     const where = (operation: Operation): [string | undefined, string] => {
       const [one, other] = difference(leaky, operation, [0, 2]);

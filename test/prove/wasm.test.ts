@@ -1,19 +1,9 @@
 /** scripts/prove/wasm.ts: it decodes what the core is made of, and refuses everything else. */
 import { readFileSync } from "node:fs";
-import binaryen from "binaryen";
 import { describe, expect, it } from "vitest";
 import { decode, signature, width } from "../../scripts/prove/wasm.js";
 import { builtPath } from "../device/built.js";
-
-function assembled(text: string): Uint8Array {
-  const module = binaryen.parseText(`(module ${text})`);
-  try {
-    module.setFeatures(binaryen.Features.All);
-    return module.emitBinary();
-  } finally {
-    module.dispose();
-  }
-}
+import { assembled } from "./assembled.js";
 
 describe("a module", () => {
   it("is decoded to its operations, with what each says", () => {

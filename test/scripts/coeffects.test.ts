@@ -95,6 +95,17 @@ describe("a core whose functions declare what they do", () => {
     expect(Buffer.from(first.wasm!).subarray(0, bare.wasm!.length)).toEqual(Buffer.from(bare.wasm!));
   });
 
+  it.each([
+    [
+      "an import in a table",
+      "let f: (p: usize, n: u32) => i32 = board.entropy;\nexport function go(): i32 { return f(0, 4); }",
+    ],
+    ["an import that is exported", 'export { entropy } from "./board";'],
+    ["sealing that is exported", 'export { seal } from "./crypto/xchacha20poly1305";'],
+  ])("is refused with %s: what it does would be in nobody's declaration", async (_, core) => {
+    expect(await refusal({ core: `${ALL}\n${core}` })).toContain("would be in no function's declaration");
+  });
+
   it("may declare above a caller, on every way from the exports", async () => {
     const core = ALL.replace("@entropy function random", "function random").replace(
       "export function all",

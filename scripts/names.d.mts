@@ -1,0 +1,1 @@
+export function withoutNames(wasm: Buffer): Buffer;
