@@ -45,6 +45,9 @@ function filesIn(folder, ...endings) {
     .sort();
 }
 
+/** Those of the folder itself. */
+const filesOf = (folder, ...endings) => filesIn(folder, ...endings).filter((file) => dirname(file) === folder);
+
 const stampFile = "build/stamps.json";
 const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
 
@@ -58,7 +61,7 @@ async function step(name, inputs, outputs, work) {
   delete stamps[name]; // what fails half-way must not look finished later
   if (existsSync(stampFile)) writeFileSync(stampFile, JSON.stringify(stamps, null, 2));
   await work();
-  for (const file of outputs.filter((one) => /\.(wasm|elf|so)$/.test(one))) {
+  for (const file of outputs.filter((one) => /\.(wasm|elf|so|bin)$/.test(one))) {
     const bytes = readFileSync(file);
     console.log(`${file}  ${bytes.length} bytes  sha256 ${sha256(bytes)}`);
   }
@@ -205,7 +208,7 @@ async function buildFirmware() {
 }
 
 async function linkFirmware(elf, record) {
-  const own = [...filesIn(BOARD, ".c"), "build/core_wasm.c", record];
+  const own = [...filesOf(BOARD, ".c"), "build/core_wasm.c", record];
   const flags = [...ARM_FLAGS, ...WASM3_FLAGS, ...WARNINGS, ...INCLUDE];
   const objects = await compile(
     "arm-none-eabi-gcc",
@@ -243,6 +246,25 @@ async function checkFirmware(elf) {
   if (complaints.length > 0) throw new Error(`${elf} is refused:\n  ${complaints.join("\n  ")}`);
 }
 
+/** The firmware's flash driver as a program for RAM, for debuggers. */
+const LOADER = `${BOARD}/loader`;
+const LOADER_BIN = "build/arm/loader.bin";
+const LOADER_SOURCES = [`${LOADER}/loader.c`, ...["clock", "faci", "timer", "watchdog"].map((name) => `${BOARD}/${name}.c`)];
+
+async function buildLoader() {
+  const arm = ["-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=soft", "-Os", "-g", "-ffunction-sections", "-fdata-sections"];
+  const flags = [...arm, "-ffreestanding", `-ffile-prefix-map=${root}=.`, "-DFACI_TELLS", ...WARNINGS, ...INCLUDE];
+  const objects = await compile(
+    "arm-none-eabi-gcc",
+    "build/arm/loader",
+    LOADER_SOURCES.map((source) => [source, flags]),
+  );
+  const elf = "build/arm/loader/loader.elf";
+  const link = ["-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments"];
+  await run("arm-none-eabi-gcc", [...arm, ...link, "-T", `${LOADER}/loader.ld`, "-o", elf, ...objects, "-lgcc"]);
+  await run("arm-none-eabi-objcopy", ["-O", "binary", elf, LOADER_BIN]);
+}
+
 async function buildHost() {
   checkInterpreter();
   const flags = [...HOST_FLAGS, ...WASM3_FLAGS];
@@ -273,7 +295,8 @@ async function main() {
   mkdirSync("build", { recursive: true });
   const defs = filesIn("firmware/defs", ".ts");
   const wasm3 = [...filesIn(WASM3, ".c", ".h"), `${BOARD}/wasm3.sha256`];
-  const board = [...filesIn("board", ".c", ".h", ".ld"), "build/defs.h"];
+  const board = ["board", "board/host", BOARD].flatMap((folder) => filesOf(folder, ".c", ".h", ".ld"));
+  board.push("build/defs.h");
 
   await step(
     "core",
@@ -305,6 +328,8 @@ async function main() {
   });
   const gates = ["scripts/check-elf.mjs", "scripts/size.mjs"];
   await step("firmware", [...image, ...gates, RECORD], ["build/ek-ra6m5.elf"], buildFirmware);
+  const loader = [...filesIn(LOADER, ".c", ".h", ".ld"), ...LOADER_SOURCES, ...filesOf(BOARD, ".h"), "build/defs.h"];
+  await step("loader", [...loader, TOOLCHAIN], [LOADER_BIN], buildLoader);
   await step("host", [...board, ...wasm3], ["build/wasm3-host.so"], buildHost);
   if (process.argv.includes("--no-tsc")) return;
   const sources = ["board", "host", "scripts", "test"]

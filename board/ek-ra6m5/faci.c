@@ -58,6 +58,10 @@
 #define DATA_BLANK_LIMIT TIMER_MICROSECONDS(84) /* per unit */
 #define STOP_LIMIT TIMER_MILLISECONDS(10)
 
+#ifdef FACI_TELLS
+uint32_t faci_said; /* for loader/: FSTATR of the last failure, FASTAT in the highest byte */
+#endif
+
 void faci_start(void) {
   FPCKAR = 0x1E00 | CLOCK_FCLK_MHZ;
 }
@@ -77,6 +81,9 @@ RAMFUNC static bool finished(uint32_t limit) {
 
 /* Forced stop works from any state and clears the errors, but not an access violation's cause. */
 RAMFUNC static void recover(void) {
+#ifdef FACI_TELLS
+  faci_said = FSTATR | (uint32_t)FASTAT << 24;
+#endif
   if (FSTATR & FSTATR_ILGLERR) {
     (void)FASTAT;
     FASTAT = 0;
