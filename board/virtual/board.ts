@@ -1,18 +1,19 @@
 /** The virtual EK-RA6M5: the ELF that would be flashed, running on models of its peripherals and strict media.
  *  Deterministic with a seed; otherwise noise, entropy and unique id come from the host. */
-import { DATA_BLOCK, DATA_SIZE, DATA_UNIT, SLOT_BLOCK, SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
+import { createHash } from "node:crypto";
+import { DATA_BLOCK, DATA_SIZE, DATA_UNIT, SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
 import { Agt } from "./agt.js";
 import { Caches } from "./cache.js";
 import { Checkpoint } from "./checkpoint.js";
 import { Bus, type Chip, type Clocks, type ResetCause } from "./chip.js";
 import { Cpu } from "./cpu.js";
-import type { Elf } from "./elf.js";
+import { type Elf, NO_ELF } from "./elf.js";
 import { Engine } from "./engine.js";
 import { Faci } from "./faci.js";
 import { type Fault, FaultLog, hex } from "./faults.js";
 import { loadFirmware } from "./firmware.js";
 import { type FlashImage, loadFlash, type MediumShape, saveFlash } from "./flashfile.js";
-import { Memory, SLOT_BASE } from "./memory.js";
+import { IMAGE_BASE, Memory, SLOT_BASE } from "./memory.js";
 import { Nor, PowerCut } from "./nor.js";
 import { Pace, type Paced } from "./pace.js";
 import { type Light, Ports, type Switch } from "./ports.js";
@@ -26,8 +27,10 @@ import type { NativeHook } from "./unicorn.js";
 import { Watchdog } from "./wdt.js";
 
 export interface BoardOptions {
-  /** Path of the firmware, or its bytes. */
-  elf: string | Uint8Array;
+  /** Path of the firmware, or its bytes. None: code flash holds what the flash file has of it, or nothing. */
+  elf?: string | Uint8Array;
+  /** Firmware that was flashed through the probe, and stands in the flash file, is kept and runs instead of the ELF. */
+  keepFlashed?: boolean;
   /** Everything random follows from this number. */
   seed?: number;
   /** File that keeps the flash; read now, written by `save()`. */
@@ -83,9 +86,13 @@ export interface FlashState {
   otherFirmware: boolean;
   /** True when the file did not exist. */
   fresh: boolean;
+  /** True when the firmware is what was flashed before, and not the ELF. */
+  flashed: boolean;
 }
 
 const CODE_SIZE = 0x200000;
+/** Where initial stack pointer and reset vector stand, bytes from 0. */
+const VECTORS = 8;
 /** Below this address erase blocks are small. */
 const SMALL_BLOCKS = 0x10000;
 const SMALL_BLOCK = 0x2000;
@@ -110,7 +117,7 @@ export class VirtualBoard implements Chip, Paced {
   readonly time: Time;
   readonly random: Random;
   readonly uniqueId: Buffer;
-  /** SHA-256 of the loaded firmware. */
+  /** SHA-256 of the firmware that the board began with. */
   readonly firmware: Buffer;
   readonly elf: Elf;
   readonly flash: FlashState;
@@ -142,6 +149,8 @@ export class VirtualBoard implements Chip, Paced {
   #idle = false;
   #reset: ResetCause | undefined;
   #flashChanged = false;
+  /** Code flash below IMAGE_BASE is not what an ELF put there. */
+  #flashed = false;
   #shown = "";
   #lockTold = false;
   #debugger: Debugger | undefined;
@@ -177,7 +186,10 @@ export class VirtualBoard implements Chip, Paced {
       erasedReads: "ff",
       random: noise,
       supply: this.supply,
-      changed,
+      changed: (offset) => {
+        changed();
+        if (offset < IMAGE_BASE) this.#flashed = true;
+      },
     });
     this.data = new Nor({
       name: "data flash",
@@ -189,25 +201,34 @@ export class VirtualBoard implements Chip, Paced {
       supply: this.supply,
       changed,
     });
-    const { elf, hash } = loadFirmware(options.elf, this.code, options.setupCode);
-    this.elf = elf;
-    this.firmware = hash;
     this.#path = options.flash;
-    const image = this.#path === undefined ? undefined : loadFlash(this.#path, SLOTS_SHAPE, DATA_SHAPE);
+    const image = this.#path === undefined ? undefined : loadFlash(this.#path, codeShape, DATA_SHAPE);
+    if (image !== undefined) {
+      this.code.load(image.from, image.code);
+      this.data.load(0, image.data);
+    }
+    const kept = options.elf === undefined || (options.keepFlashed === true && image?.from === 0);
+    if (options.elf === undefined || kept) {
+      this.elf = NO_ELF;
+      this.firmware = this.#firmwareHash();
+    } else {
+      if (image?.from === 0) this.code.preloadErased(0, IMAGE_BASE);
+      const { elf, hash } = loadFirmware(options.elf, this.code, options.setupCode);
+      this.elf = elf;
+      this.firmware = hash;
+    }
     this.flash = {
       file: this.#path,
       fresh: image === undefined,
-      otherFirmware: image !== undefined && !image.firmware.equals(this.firmware),
+      otherFirmware: image !== undefined && !kept && !image.firmware.equals(this.firmware),
+      flashed: kept,
     };
-    if (image !== undefined) {
-      this.code.load(SLOT_BASE, image.slots);
-      this.data.load(0, image.data);
-    }
     this.uniqueId = image?.uniqueId ?? Buffer.alloc(16);
     if (image === undefined) fillNoise(this.uniqueId, stream(2));
     const engine = this.#engine;
     this.#memory = new Memory(engine, this.code, this.data, this.uniqueId, noise);
     this.#flashChanged = false;
+    this.#flashed = kept;
 
     this.#bus = new Bus(this.faults);
     const bus = this.#bus;
@@ -465,12 +486,18 @@ export class VirtualBoard implements Chip, Paced {
 
   /** What the flash file would hold. */
   flashImage(): FlashImage {
+    const from = this.#flashed ? 0 : IMAGE_BASE;
     return {
       uniqueId: this.uniqueId,
-      firmware: this.firmware,
-      slots: this.code.image(SLOT_BASE),
+      firmware: this.#flashed ? this.#firmwareHash() : this.firmware,
+      from,
+      code: this.code.image(from),
       data: this.data.image(),
     };
+  }
+
+  #firmwareHash(): Buffer {
+    return createHash("sha256").update(this.code.bytes.subarray(0, IMAGE_BASE)).digest();
   }
 
   /** Frees the engine. The board cannot be used afterwards. */
@@ -622,14 +649,19 @@ export class VirtualBoard implements Chip, Paced {
     this.#lockTold = false;
     this.#memory.reset();
     if (cause !== "power") this.onEvent({ kind: "reset", cause });
-    if (!this.#cpu.reset()) this.faults.record("CPU", "there is no program at the reset vector");
+    // a part that was never flashed locks up, and that is no fault of a firmware
+    if (!this.#cpu.reset() && !this.code.certainlyErased(0, VECTORS)) {
+      this.faults.record("CPU", "there is no program at the reset vector");
+    }
     this.#debugger?.wasReset(cause);
   }
 }
 
-const SLOTS_SHAPE: MediumShape = {
-  bytes: SLOT_BLOCK * SLOT_BLOCKS,
-  units: (SLOT_BLOCK * SLOT_BLOCKS) / UNIT,
-  blocks: SLOT_BLOCKS,
-};
+/** Code flash from an address on that files may begin at. */
+function codeShape(from: number): MediumShape | undefined {
+  if (from !== 0 && from !== IMAGE_BASE && from !== SLOT_BASE) return undefined;
+  const bytes = CODE_SIZE - from;
+  const small = from === 0 ? SMALL_BLOCKS : 0;
+  return { bytes, units: bytes / UNIT, blocks: small / SMALL_BLOCK + (bytes - small) / SLOT_BLOCK };
+}
 const DATA_SHAPE: MediumShape = { bytes: DATA_SIZE, units: DATA_SIZE / DATA_UNIT, blocks: DATA_SIZE / DATA_BLOCK };

@@ -18,6 +18,9 @@ export interface Elf {
   hardFloat: boolean;
 }
 
+/** What stands for a firmware of which only the bytes in flash are known. */
+export const NO_ELF: Elf = { segments: [], symbol: () => undefined, hardFloat: false };
+
 const HEADER = 52;
 const PROGRAM_HEADER = 32;
 const MACHINE_ARM = 40;

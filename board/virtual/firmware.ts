@@ -1,9 +1,9 @@
-/** Puts an ELF into code flash, as a programmer would: only below the slot region, and with a setup code if there is one. */
+/** Puts an ELF into code flash, as a programmer would: only where firmware stands, and with a setup code if there is one. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { BadElf, type Elf, readElf } from "./elf.js";
 import { hex } from "./faults.js";
-import { SLOT_BASE } from "./memory.js";
+import { IMAGE_BASE } from "./memory.js";
 import type { Nor } from "./nor.js";
 
 /** Where the firmware keeps its setup code (board/ek-ra6m5/facts.c). */
@@ -20,12 +20,12 @@ export function loadFirmware(
 ): { elf: Elf; hash: Buffer } {
   const name = typeof source === "string" ? source : "the ELF";
   const elf = readElf(typeof source === "string" ? readFile(source) : source, name);
-  const image = Buffer.alloc(SLOT_BASE, 0xff);
+  const image = Buffer.alloc(IMAGE_BASE, 0xff);
   let end = 0;
   for (const { address, bytes } of elf.segments) {
-    if (address + bytes.length > SLOT_BASE) {
+    if (address + bytes.length > IMAGE_BASE) {
       const where = `${bytes.length} bytes at ${hex(address)}`;
-      throw new BadElf(`${name} loads ${where}; only code flash below ${hex(SLOT_BASE)} is for firmware`);
+      throw new BadElf(`${name} loads ${where}; only code flash below ${hex(IMAGE_BASE)} is for firmware`);
     }
     bytes.copy(image, address);
     end = Math.max(end, address + bytes.length);

@@ -1,5 +1,6 @@
-/** Flash contents that outlive the process: slot region, data flash, what is known of each unit, unique id. Not the firmware,
- *  which always comes from the ELF. Little-endian: header, the two media, SHA-256 of everything before it. */
+/** Flash contents that outlive the process: code flash from some address on, data flash, what is known of each unit, unique id. The
+ *  firmware is in it when it was flashed through the probe; otherwise it comes from the ELF. Little-endian: header, the two media,
+ *  SHA-256 of everything before it. */
 import { createHash, randomBytes } from "node:crypto";
 import {
   closeSync,
@@ -20,7 +21,9 @@ export interface FlashImage {
   uniqueId: Buffer;
   /** SHA-256 of the firmware that ran last. */
   firmware: Buffer;
-  slots: NorImage;
+  /** Where in code flash `code` begins: 0 when firmware was flashed. */
+  from: number;
+  code: NorImage;
   data: NorImage;
 }
 
@@ -37,14 +40,18 @@ export class BadFlashFile extends Error {
 }
 
 const MAGIC = "MBSFLASH";
-/** Raised when the layout changes. */
-const VERSION = 1;
+/** Raised when the layout changes; older ones are read. */
+const VERSION = 2;
 const OFF_VERSION = 8;
-const OFF_SLOTS = 12;
+const OFF_CODE = 12;
 const OFF_DATA = 16;
 const OFF_UID = 20;
 const OFF_FIRMWARE = 36;
-const HEADER = 68;
+const OFF_FROM = 68;
+const HEADER = 72;
+/** Version 1 held the slot region alone. */
+const V1_HEADER = 68;
+const V1_FROM = 0x00100000;
 const UID = 16;
 const DIGEST = 32;
 /** Stands for "fresh noise" where cells in flight have no bytes to become. */
@@ -80,22 +87,31 @@ function isRunning(pid: number): boolean {
   }
 }
 
-/** Reads a flash file. @returns undefined when there is none yet. @throws BadFlashFile */
-export function loadFlash(path: string, slots: MediumShape, data: MediumShape): FlashImage | undefined {
+/** Reads a flash file.
+ *  @param code shape of the code flash from an address on; undefined: no file begins there
+ *  @returns undefined when there is none yet @throws BadFlashFile */
+export function loadFlash(
+  path: string,
+  code: (from: number) => MediumShape | undefined,
+  data: MediumShape,
+): FlashImage | undefined {
   if (!existsSync(path)) return undefined;
   if (!statSync(path).isFile()) throw new BadFlashFile(`${path} is not a file. It was not changed; name another one`);
   const file = readFileSync(path);
   const refuse = (what: string): never => {
     throw new BadFlashFile(`${path} is no flash file for this board: ${what}. It was not changed; name another file`);
   };
-  if (file.length < HEADER + DIGEST || file.toString("latin1", 0, MAGIC.length) !== MAGIC) {
+  if (file.length < V1_HEADER + DIGEST || file.toString("latin1", 0, MAGIC.length) !== MAGIC) {
     refuse(`it does not start with ${MAGIC}`);
   }
   const version = file.readUInt32LE(OFF_VERSION);
-  if (version !== VERSION) refuse(`it has version ${version}, expected ${VERSION}`);
-  const sizes = [file.readUInt32LE(OFF_SLOTS), file.readUInt32LE(OFF_DATA)];
-  if (sizes[0] !== slots.bytes || sizes[1] !== data.bytes) {
-    refuse(`it holds ${sizes[0]} + ${sizes[1]} bytes of flash, expected ${slots.bytes} + ${data.bytes}`);
+  if (version !== VERSION && version !== 1) refuse(`it has version ${version}, expected ${VERSION} or 1`);
+  const header = version === 1 ? V1_HEADER : HEADER;
+  const from = version === 1 ? V1_FROM : file.readUInt32LE(OFF_FROM);
+  const shape = code(from) ?? refuse(`its code flash begins at 0x${from.toString(16)}`);
+  const sizes = [file.readUInt32LE(OFF_CODE), file.readUInt32LE(OFF_DATA)];
+  if (sizes[0] !== shape.bytes || sizes[1] !== data.bytes) {
+    refuse(`it holds ${sizes[0]} + ${sizes[1]} bytes of flash, expected ${shape.bytes} + ${data.bytes}`);
   }
   const body = file.subarray(0, file.length - DIGEST);
   if (
@@ -106,11 +122,12 @@ export function loadFlash(path: string, slots: MediumShape, data: MediumShape): 
   ) {
     refuse("its checksum is wrong: it was cut short or changed");
   }
-  const reader = new Reader(body, HEADER);
+  const reader = new Reader(body, header);
   const image = {
     uniqueId: Buffer.from(body.subarray(OFF_UID, OFF_UID + UID)),
     firmware: Buffer.from(body.subarray(OFF_FIRMWARE, OFF_FIRMWARE + DIGEST)),
-    slots: reader.medium(slots),
+    from,
+    code: reader.medium(shape),
     data: reader.medium(data),
   };
   if (!reader.atEnd) refuse("it has bytes behind its end");
@@ -122,11 +139,12 @@ export function saveFlash(path: string, image: FlashImage): void {
   const header = Buffer.alloc(HEADER);
   header.write(MAGIC, "latin1");
   header.writeUInt32LE(VERSION, OFF_VERSION);
-  header.writeUInt32LE(image.slots.bytes.length, OFF_SLOTS);
+  header.writeUInt32LE(image.code.bytes.length, OFF_CODE);
   header.writeUInt32LE(image.data.bytes.length, OFF_DATA);
   image.uniqueId.copy(header, OFF_UID);
   image.firmware.copy(header, OFF_FIRMWARE);
-  const body = Buffer.concat([header, ...mediumParts(image.slots), ...mediumParts(image.data)]);
+  header.writeUInt32LE(image.from, OFF_FROM);
+  const body = Buffer.concat([header, ...mediumParts(image.code), ...mediumParts(image.data)]);
   const digest = createHash("sha256").update(body).digest();
   const temporary = `${path}.${randomBytes(4).toString("hex")}.tmp`;
   try {

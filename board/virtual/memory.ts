@@ -8,7 +8,8 @@ import { fillNoise, type Random } from "./prng.js";
 
 export const CODE_FLASH = 0x00000000;
 export const DATA_FLASH = 0x08000000;
-/** The slot region is the upper half of the code flash; firmware stands below. */
+/** Firmware stands below this address; above it the image region, and from SLOT_BASE on the slots. */
+export const IMAGE_BASE = 0x00040000;
 export const SLOT_BASE = 0x00100000;
 
 const RAM = 0x20000000;

@@ -176,10 +176,11 @@ describe("flash files", () => {
   const folder = mkdtempSync(join(tmpdir(), "mbs-fuzz-"));
   const file = join(folder, "flash");
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
-  const SLOTS = { bytes: 256, units: 2, blocks: 1 };
+  const CODE = { bytes: 256, units: 2, blocks: 1 };
   const DATA = { bytes: 64, units: 16, blocks: 2 };
+  const shape = (from: number) => (from === 0 || from === 0x40000 ? CODE : undefined);
   const words = (count: number) => fc.array(fc.nat(0xffffffff), { minLength: count, maxLength: count });
-  const medium = ({ bytes: size, units, blocks }: typeof SLOTS) =>
+  const medium = ({ bytes: size, units, blocks }: typeof CODE) =>
     fc.record({
       bytes: bytes(size, size).map((one) => Buffer.from(one)),
       states: fc.uint8Array({ minLength: units, maxLength: units, max: 4 }),
@@ -194,7 +195,8 @@ describe("flash files", () => {
   const image: fc.Arbitrary<FlashImage> = fc.record({
     uniqueId: bytes(16, 16).map((one) => Buffer.from(one)),
     firmware: bytes(32, 32).map((one) => Buffer.from(one)),
-    slots: medium(SLOTS),
+    from: fc.constantFrom(0, 0x40000),
+    code: medium(CODE),
     data: medium(DATA),
   });
 
@@ -202,7 +204,7 @@ describe("flash files", () => {
     holds(
       fc.property(image, (one) => {
         saveFlash(file, one);
-        expect(loadFlash(file, SLOTS, DATA)).toEqual(one);
+        expect(loadFlash(file, shape, DATA)).toEqual(one);
       }),
       60,
     );
@@ -224,7 +226,7 @@ describe("flash files", () => {
           const changed = cuts ? body.subarray(0, at % body.length) : body;
           const digest = fits ? createHash("sha256").update(changed).digest() : saved.subarray(saved.length - 32);
           writeFileSync(file, Buffer.concat([changed, digest]));
-          const error = refusal(BadFlashFile, () => loadFlash(file, SLOTS, DATA));
+          const error = refusal(BadFlashFile, () => loadFlash(file, shape, DATA));
           if (!fits || cuts) expect(error).toBeDefined();
         },
       ),

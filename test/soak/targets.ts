@@ -1,5 +1,6 @@
 /** What a soak runs on: core.wasm in V8, or the ELF on the virtual board. A seed repeats both. */
 import type { FlashImage } from "../../board/virtual/flashfile.js";
+import { SLOT_BASE } from "../../board/virtual/memory.js";
 import { FACTS_OFF_SETUP, FACTS_OFF_UID } from "../../firmware/defs/boundary.js";
 import { PSK_SIZE } from "../../firmware/defs/session.js";
 import { V8Device } from "../device/v8.js";
@@ -32,7 +33,8 @@ export function start(target: TargetName, seed: number, mistake?: Mistake): Star
     image: () => ({
       uniqueId: Buffer.from(device.board.facts.subarray(FACTS_OFF_UID, FACTS_OFF_UID + 16)),
       firmware: Buffer.alloc(32),
-      slots: device.slots.image(),
+      from: SLOT_BASE,
+      code: device.slots.image(),
       data: device.data.image(),
     }),
     close: () => device.close(),
