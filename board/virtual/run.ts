@@ -11,14 +11,19 @@ import { tears } from "./nor.js";
 import { Person, PRESS_MS, type Presence } from "./person.js";
 import type { Switch } from "./ports.js";
 import { hostRandom } from "./prng.js";
+import { DebugProbe } from "./probe/probe.js";
 import { PtyUart } from "./pty.js";
 import { TcpUart } from "./tcp.js";
 
 export interface RunOptions {
-  /** The firmware; default build/ek-ra6m5.elf of the package. */
+  /** The firmware; default: what was flashed and stands in the flash file, else build/ek-ra6m5.elf of the package. */
   elf?: string;
-  /** File that keeps slots, data flash and unique id between runs; none: the board forgets everything at exit. */
+  /** Begins without firmware, to be flashed through the probe. */
+  blank?: boolean;
+  /** File that keeps flash and unique id between runs; none: the board forgets everything at exit. */
   flash?: string;
+  /** Path of the socket where debuggers reach the board, as a J-Link; none: they do not. */
+  probe?: string;
   /** TCP port on 127.0.0.1; 0 picks a free one and prints it. Default 7420 when neither `tcp` nor `pty` is given. */
   tcp?: number;
   /** Path of the symbolic link to the pseudo-terminal. */
@@ -36,7 +41,7 @@ export interface RunOptions {
   /** Where monitor commands come from; default stdin. `null`: nowhere. */
   input?: NodeJS.ReadableStream | null;
   /** Called once the board listens: the TCP port that was picked, the link that was made. */
-  listening?: (where: { port?: number; pty?: string }) => void;
+  listening?: (where: { port?: number; pty?: string; probe?: string }) => void;
 }
 
 const DEFAULT_PORT = 7420;
@@ -92,6 +97,7 @@ class Session {
   #fail: (error: unknown) => void = () => {};
   #tcp: TcpUart | undefined;
   #pty: PtyUart | undefined;
+  #probe: DebugProbe | undefined;
   #saving: NodeJS.Timeout | undefined;
   /** Flash operations that the file holds. */
   #saved = 0;
@@ -107,15 +113,22 @@ class Session {
       this.#quit = resolve;
       this.#fail = reject;
     });
-    const { flash, seed, setupCode } = options;
+    const { elf, flash, seed, setupCode } = options;
+    const firmware =
+      elf !== undefined
+        ? { elf }
+        : options.blank !== true
+          ? { elf: join(packageRoot(), "build", "ek-ra6m5.elf"), keepFlashed: true }
+          : {};
     const unlock = flash === undefined ? () => {} : lockFlash(flash);
     try {
       this.#board = VirtualBoard.create({
-        elf: options.elf ?? join(packageRoot(), "build", "ek-ra6m5.elf"),
+        ...firmware,
         ...(flash !== undefined && { flash }),
         ...(seed !== undefined && { seed }),
         ...(setupCode !== undefined && { setupCode }),
       });
+      this.#check();
     } catch (error) {
       unlock();
       throw error;
@@ -125,6 +138,15 @@ class Session {
       this.#log(text),
     );
     this.#undo.push(() => this.#person.leave());
+  }
+
+  /** @throws Error about options that do not go together */
+  #check(): void {
+    const { flashed, fresh, file } = this.#board.flash;
+    if (this.options.blank === true && !fresh && file !== undefined)
+      throw new Error(`${file} holds a board already, which was not changed: leave out --blank, or name a new file`);
+    if (this.options.setupCode !== undefined && flashed)
+      throw new Error("a setup code is flashed with an ELF, and none is here: name it with --elf");
   }
 
   /** Where monitor commands come from; null: nowhere. */
@@ -155,6 +177,16 @@ class Session {
         refused: () => this.#log("another client was sent away: one at a time"),
       });
     }
+    if (options.probe !== undefined) {
+      this.#probe = await DebugProbe.attach(board, {
+        where: options.probe,
+        events: {
+          joined: () => this.#log("debugger connected"),
+          left: () => this.#log("debugger left"),
+          refused: (why) => this.#log(`a debugger was sent away: ${why}`),
+        },
+      });
+    }
     if (board.flash.file !== undefined) this.#writeFirst(board.flash.file);
     this.#introduce();
     this.#listenToPeople();
@@ -163,12 +195,14 @@ class Session {
     options.listening?.({
       ...(this.#tcp !== undefined && { port: this.#tcp.port }),
       ...(this.#pty !== undefined && { pty: this.#pty.link }),
+      ...(options.probe !== undefined && { probe: options.probe }),
     });
   }
 
   async close(): Promise<void> {
     const board = this.#board;
     board.stop();
+    await this.#probe?.close();
     board.powerOff();
     clearTimeout(this.#saving);
     if (this.#written) this.#save();
@@ -180,9 +214,7 @@ class Session {
 
   #introduce(): void {
     const board = this.#board;
-    const hash = board.elf.symbol("core_wasm_sha256");
-    const core = hash === undefined ? undefined : board.peek(hash.address, 32)?.toString("hex");
-    this.#log(`virtual EK-RA6M5, core ${core ?? "of unknown hash"}, unique id ${board.uniqueId.toString("hex")}`);
+    this.#log(`virtual EK-RA6M5, ${this.#firmware()}, unique id ${board.uniqueId.toString("hex")}`);
     const { file, fresh, otherFirmware } = board.flash;
     if (file === undefined) this.#log("flash: erased, and forgotten at exit (--flash FILE keeps it)");
     else if (fresh) this.#log(`flash: erased, kept in ${file}`);
@@ -190,8 +222,19 @@ class Session {
     if (this.options.seed !== undefined) this.#log("seeded: nothing this board makes is secret");
     if (this.#tcp !== undefined) this.#log(`UART on tcp:127.0.0.1:${this.#tcp.port}`);
     if (this.#pty !== undefined) this.#log(`UART on ${this.#pty.link} (${this.#pty.device})`);
+    const { probe } = this.options;
+    if (probe !== undefined) this.#log(`probe on ${probe}: mbs flash write FILE.hex --probe virtual:${probe}`);
     if (this.options.setupCode !== undefined) this.#log("setup code: flashed with the firmware");
     this.#log(this.#person.describe());
+  }
+
+  /** What stands where firmware belongs, in words. */
+  #firmware(): string {
+    const board = this.#board;
+    if (board.code.certainlyErased(0, board.code.blockAt(0).size)) return "no firmware: flash one through the probe";
+    const hash = board.elf.symbol("core_wasm_sha256");
+    const core = hash === undefined ? undefined : board.peek(hash.address, 32)?.toString("hex");
+    return `${board.flash.flashed ? "firmware as it was flashed" : "core"} ${core ?? "of unknown hash"}`;
   }
 
   #listenToPeople(): void {

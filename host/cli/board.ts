@@ -1,12 +1,18 @@
 /** board run: the virtual board in the foreground. board/virtual does it, loaded only here. */
+import { join } from "node:path";
 import { type Command, Option } from "commander";
 import { FileError } from "../client/errors.js";
 import type { Context } from "./context.js";
 import { integer } from "./parse.js";
 import { readSetupCodeFile } from "./setup-code.js";
 
+/** Where `--probe` and `mbs flash --probe virtual` meet. */
+export const PROBE = "virtual.probe";
+
 interface RunOptions {
   elf?: string;
+  blank?: true;
+  probe?: string | true;
   flash?: string;
   tcp?: string;
   pty?: string;
@@ -19,8 +25,15 @@ export function addBoard(program: Command, context: () => Context): void {
   const board = program.command("board").description("boards that need no hardware");
   board
     .command("run")
-    .option("--elf <FILE>", "the firmware (default: the one that was built)")
+    .option("--elf <FILE>", "the firmware (default: what was flashed before, else the one that was built)")
+    .addOption(
+      new Option("--blank", "begin without firmware, to be flashed through the probe").conflicts([
+        "elf",
+        "setupCodeFile",
+      ]),
+    )
     .option("--flash <FILE>", "keeps the flash between runs; without it the board forgets everything at exit")
+    .option("--probe [PATH]", `a debug probe on a socket, by default ${PROBE} in the configuration directory`)
     .option("--tcp <PORT>", "TCP port on 127.0.0.1; 0 picks a free one")
     .option("--pty <LINK>", "a pseudo-terminal, under this name")
     .option("--seed <NUMBER>", "makes everything random follow from it: for tests; such keys are no secrets")
@@ -35,12 +48,14 @@ export function addBoard(program: Command, context: () => Context): void {
     .description("run the firmware on the virtual board, until `quit` or Ctrl-C")
     .addHelpText("after", HELP)
     .action(async (options: RunOptions) => {
-      const { elf, flash, presence, pty, tcp, seed, setupCodeFile } = options;
+      const { blank, elf, flash, presence, probe, pty, tcp, seed, setupCodeFile } = options;
       const { io } = context();
       const setupCode = setupCodeFile === undefined ? undefined : await readSetupCodeFile(context(), setupCodeFile);
       const { runBoard } = await import("../../board/virtual/run.js");
       const running = runBoard({
         ...(elf !== undefined && { elf }),
+        ...(blank !== undefined && { blank }),
+        ...(probe !== undefined && { probe: probe === true ? join(context().configDirectory(), PROBE) : probe }),
         ...(flash !== undefined && { flash }),
         ...(pty !== undefined && { pty }),
         ...(tcp !== undefined && { tcp: integer("--tcp", tcp, 0xffff) }),
@@ -66,6 +81,9 @@ Presence, when the blue light asks for a touch:
   ask     the log says so; type  press s1  to touch, or  press s2  to deny
 On a terminal the board obeys commands, help lists them. A factory reset: power off, then  power on with s1 s2.
 
-Example:
+Examples:
   mbs board run --flash board.img --tcp 7420 &
-  MBS_PORT=tcp:127.0.0.1:7420 mbs info`;
+  MBS_PORT=tcp:127.0.0.1:7420 mbs info
+
+  mbs board run --blank --probe --flash board.img &
+  mbs flash write firmware.hex --probe virtual`;

@@ -1,6 +1,7 @@
 /** A J-Link on TCP, as libjaylink 0.3 speaks it (transport_tcp.c, protocol/): raw SWD bits in both directions, one client at a time.
  *  Numbers are little-endian. */
 import { createServer, type Server, type Socket } from "node:net";
+import { listenAlone } from "./socket.js";
 
 /** What hangs on the probe's connector. */
 export interface Connector {
@@ -59,6 +60,7 @@ export class JLink {
   #client: Socket | undefined;
   #input: Buffer = Buffer.alloc(0);
   #resetLow = false;
+  #removeSocket: () => void = () => {};
 
   private constructor(
     private readonly connector: Connector,
@@ -67,15 +69,18 @@ export class JLink {
     this.#server = createServer({ noDelay: true }, (socket) => this.#arrive(socket));
   }
 
-  /** @param where a port on 127.0.0.1, 0 for a free one, or the path of a socket @throws Error that says where it cannot listen */
+  /** @param where a port on 127.0.0.1, 0 for a free one, or the path of a socket, for its owner alone
+   *  @throws Error that says where it cannot listen */
   static async listen(where: number | string, connector: Connector, events: JLinkEvents): Promise<JLink> {
     const jlink = new JLink(connector, events);
     const server = jlink.#server;
+    if (typeof where === "string") {
+      jlink.#removeSocket = await listenAlone(server, where);
+      return jlink;
+    }
     await new Promise<void>((resolve, reject) => {
-      const name = typeof where === "number" ? `127.0.0.1:${where}` : where;
-      server.once("error", (error) => reject(new Error(`the probe cannot listen on ${name}: ${error.message}`)));
-      if (typeof where === "number") server.listen(where, "127.0.0.1", resolve);
-      else server.listen(where, resolve);
+      server.once("error", (error) => reject(new Error(`cannot listen on 127.0.0.1:${where}: ${error.message}`)));
+      server.listen(where, "127.0.0.1", resolve);
     });
     return jlink;
   }
@@ -87,6 +92,7 @@ export class JLink {
   }
 
   async close(): Promise<void> {
+    this.#removeSocket();
     this.#client?.destroy();
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
