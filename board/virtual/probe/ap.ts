@@ -46,7 +46,11 @@ export class AhbAp implements AccessPort {
   #csw = CSW_RESET;
   #tar = 0;
 
-  constructor(private readonly bus: MemoryBus) {}
+  /** @param locked whether the part refuses debuggers its memory */
+  constructor(
+    private readonly bus: MemoryBus,
+    private readonly locked: () => boolean = () => false,
+  ) {}
 
   reset(): void {
     this.#csw = CSW_RESET;
@@ -56,7 +60,7 @@ export class AhbAp implements AccessPort {
   read(register: number): number | undefined {
     switch (register) {
       case CSW:
-        return this.#csw;
+        return this.locked() ? this.#csw & ~CSW_DEVICE_EN : this.#csw;
       case TAR:
         return this.#tar;
       case DRW:

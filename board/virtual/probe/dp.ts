@@ -1,6 +1,7 @@
 /** The debug port: its registers, its sticky errors, and the access ports behind it. Arm ADIv5.2 (IHI 0031) B1, B2; the answers are those
  *  of the serial wire protocol (B4.2). Pushed compares and multi-drop selection are not modelled. */
 import type { AccessPort } from "./ap.js";
+import { Trouble } from "./trouble.js";
 
 export const ACK = { ok: 1, wait: 2, fault: 4 } as const;
 export type Ack = (typeof ACK)[keyof typeof ACK];
@@ -49,6 +50,7 @@ export class Dp {
   constructor(
     private readonly ports: readonly AccessPort[],
     private readonly waits: () => boolean = () => false,
+    readonly trouble = new Trouble(),
   ) {}
 
   /** Power came. */
@@ -75,6 +77,7 @@ export class Dp {
   /** Decides the answer to a request; reads happen here, and `data` holds the result. Writes wait for `write()`. */
   request(request: Request): Ack {
     this.#pending = undefined;
+    this.trouble.begin();
     const ack = this.#answer(request);
     if (ack !== ACK.ok) {
       if (this.overrunDetection) this.#sticky |= STICKYORUN;
@@ -89,7 +92,7 @@ export class Dp {
     this.#pending = undefined;
     if (request === undefined) return;
     if (value === undefined) this.#sticky |= WDATAERR;
-    else if (request.ap) this.#check(this.#port?.write(this.#register(request.address), value) ?? true);
+    else if (request.ap) this.#check(this.#writePort(request.address, value));
     else this.#write(request.address, value);
   }
 
@@ -102,7 +105,7 @@ export class Dp {
       this.#sticky |= STICKYERR;
       return ACK.fault;
     }
-    return this.waits() ? ACK.wait : ACK.ok;
+    return this.waits() || this.trouble.waits ? ACK.wait : ACK.ok;
   }
 
   get #port(): AccessPort | undefined {
@@ -117,17 +120,21 @@ export class Dp {
     if (!ok) this.#sticky |= STICKYERR;
   }
 
+  #writePort(address: number, value: number): boolean {
+    return !this.trouble.errors && (this.#port?.write(this.#register(address), value) ?? true);
+  }
+
   #readPort(address: number): number {
     const before = this.#buffer;
     const port = this.#port;
-    const value = port === undefined ? 0 : port.read(this.#register(address));
+    const value = this.trouble.errors ? undefined : port === undefined ? 0 : port.read(this.#register(address));
     this.#check(value !== undefined);
     this.#buffer = (value ?? 0) >>> 0;
     return before;
   }
 
   #read(address: number): number {
-    if (address === 0x0) return DPIDR;
+    if (address === 0x0) return this.trouble.dpidr ?? DPIDR;
     if (address !== 0x4) return this.#buffer; // RDBUFF, and RESEND of the same
     const banks = [this.#status(), DLCR, TARGETID, DLPIDR, EVENTSTAT];
     return banks[this.#select & 0xf] ?? 0;

@@ -9,6 +9,8 @@ export interface Connector {
   clock(driven: 0 | 1 | undefined): 0 | 1;
   /** The reset line goes up. */
   release(): void;
+  /** Whether the probe was unplugged meanwhile. */
+  unplugged(): boolean;
   /** Supply of the target in mV. */
   readonly millivolts: number;
 }
@@ -56,6 +58,8 @@ const COMMAND = {
 };
 
 export class JLink {
+  /** Exchanges of bits so far: each is a way to the probe and back. */
+  exchanges = 0;
   readonly #server: Server;
   #client: Socket | undefined;
   #input: Buffer = Buffer.alloc(0);
@@ -129,7 +133,12 @@ export class JLink {
       }
       if (input.length < length) return;
       this.#input = input.subarray(length);
-      socket.write(this.#answer(input[1]!, input.subarray(2, length)));
+      const answer = this.#answer(input[1]!, input.subarray(2, length));
+      if (this.connector.unplugged()) {
+        socket.destroy();
+        return;
+      }
+      socket.write(answer);
     }
   }
 
@@ -164,6 +173,7 @@ export class JLink {
 
   /** Directions, then levels to drive. @returns the levels that were there, and a status byte: 0 is good */
   #clock(payload: Buffer): Buffer {
+    this.exchanges++;
     const bits = payload.readUInt16LE(1);
     const bytes = (bits + 7) >> 3;
     const directions = payload.subarray(3, 3 + bytes);

@@ -6,6 +6,7 @@ import { Debug } from "./debug.js";
 import { Dp } from "./dp.js";
 import { type Connector, JLink, type JLinkEvents } from "./jlink.js";
 import { type Level, SwdPort } from "./swd.js";
+import { Trouble } from "./trouble.js";
 
 /** Serial number of the probe; board/ek-ra6m5/openocd/virtual.cfg names the same. */
 export const SERIAL = 600001;
@@ -21,17 +22,25 @@ export class DebugProbe {
   private constructor(
     private readonly jlink: JLink,
     private readonly endBeacon: () => void,
+    /** What goes wrong at the wire. */
+    readonly trouble: Trouble,
   ) {}
 
   /** Connects a probe to the board, on which no other is. @throws Error that says where it cannot listen */
   static async attach(board: VirtualBoard, { where, events }: ProbeOptions = {}): Promise<DebugProbe> {
     const all = { joined: () => {}, left: () => {}, refused: () => {}, ...events };
-    const jlink = await JLink.listen(where ?? JLINK_PORT, connect(board), all);
-    return new DebugProbe(jlink, where === undefined ? startBeacon(SERIAL) : () => {});
+    const trouble = new Trouble();
+    const jlink = await JLink.listen(where ?? JLINK_PORT, connect(board, trouble), all);
+    return new DebugProbe(jlink, where === undefined ? startBeacon(SERIAL) : () => {}, trouble);
   }
 
   get port(): number {
     return this.jlink.port;
+  }
+
+  /** Ways to the probe and back so far. */
+  get exchanges(): number {
+    return this.jlink.exchanges;
   }
 
   /** The board runs on, or stays halted. */
@@ -42,18 +51,20 @@ export class DebugProbe {
 }
 
 /** The board's debug connector. The debug port loses its state with the power. */
-export function connect(board: VirtualBoard): Connector {
+export function connect(board: VirtualBoard, trouble = new Trouble()): Connector {
   let port: SwdPort | undefined;
   const debug = board.attach((inside) => {
     const made = new Debug(inside);
     made.poweredUp = () => port?.reset();
     return made;
   });
-  port = new SwdPort(new Dp([new AhbAp(debug), new ApbAp()]));
+  const ahb = new AhbAp(trouble.around(debug), () => trouble.locked);
+  port = new SwdPort(new Dp([ahb, new ApbAp()], () => false, trouble));
   const wire = port;
   return {
     clock: (driven: Level | undefined): Level => (board.powered ? wire.clock(driven) : (driven ?? 1)),
     release: () => board.reset(),
+    unplugged: () => trouble.unplugged(),
     get millivolts() {
       return board.powered ? SUPPLY_MV : 0;
     },

@@ -180,12 +180,17 @@ export class SwdPort {
     if (request.read && hasData) {
       // without OK nobody drives the data
       for (let i = 0; i < DATA_BITS; i++) levels.push(ok ? bit(this.dp.data, i) : RELEASED);
-      levels.push(ok ? parity(this.dp.data) : RELEASED);
+      levels.push(ok ? this.#parity() : RELEASED);
     }
     levels.push(RELEASED, RELEASED); // the line turns round: the first answer stood at the edge of the first turnaround
     this.#answer = levels;
     this.#phase = "answer";
     this.#count = request.read || !hasData ? 0 : DATA_BITS;
+  }
+
+  #parity(): Level {
+    const right = parity(this.dp.data);
+    return this.dp.trouble.wrongParity ? (right === 0 ? 1 : 0) : right;
   }
 
   #answered(): void {

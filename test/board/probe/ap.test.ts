@@ -11,6 +11,7 @@ const IDR = 0xfc;
 const SIZE = { 1: 0, 2: 1, 4: 2 } as const;
 const SINGLE = 1 << 4;
 const PACKED = 2 << 4;
+const DEVICE_EN = 1 << 6;
 const END = 0x1000;
 
 let memory: Buffer;
@@ -37,6 +38,14 @@ beforeEach(() => {
 describe("the AHB access port", () => {
   it("says what it is", () => {
     expect([ap.read(IDR), ap.read(BASE), new ApbAp().read(IDR)]).toEqual([0x84770001, 0xe00fe003, 0x54770002]);
+  });
+
+  it("says whether it may be used", () => {
+    let locked = false;
+    const port = new AhbAp({ read: () => 0, write: () => true }, () => locked);
+    expect((port.read(CSW) ?? 0) & DEVICE_EN).not.toBe(0);
+    locked = true;
+    expect((port.read(CSW) ?? 0) & DEVICE_EN).toBe(0);
   });
 
   it.each([1, 2, 4] as const)("reads and writes %i bytes in the lanes of their address", (size) => {

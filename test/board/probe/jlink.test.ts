@@ -24,6 +24,7 @@ beforeEach(async () => {
     release: () => {
       releases++;
     },
+    unplugged: () => false,
     millivolts: 3300,
   };
   const refused = (why: string): void => {
@@ -134,7 +135,7 @@ describe("the J-Link on TCP", () => {
 
   it("says where it cannot listen", async () => {
     const events = { joined: () => {}, left: () => {}, refused: () => {} };
-    const connector = { clock: (): 0 => 0, release: () => {}, millivolts: 0 };
+    const connector = { clock: (): 0 => 0, release: () => {}, unplugged: () => false, millivolts: 0 };
     await expect(JLink.listen(jlink.port, connector, events)).rejects.toThrow(
       `cannot listen on 127.0.0.1:${jlink.port}`,
     );

@@ -36,13 +36,15 @@ class Port implements AccessPort {
 }
 
 let ports: [Port, Port];
+let dp: Dp;
 let swd: SwdPort;
 let wire: Wire;
 let busy: boolean;
 beforeEach(() => {
   ports = [new Port(), new Port()];
   busy = false;
-  swd = new SwdPort(new Dp(ports, () => busy));
+  dp = new Dp(ports, () => busy);
+  swd = new SwdPort(dp);
   wire = new Wire((driven) => swd.clock(driven));
 });
 
@@ -286,5 +288,47 @@ describe("the debug port", () => {
     wire.writeDp(DP.abort, 1 << 4);
     expect(wire.writeAp(AP.tar, 7)).toBe(ACK.ok);
     expect(ports[0].written).toEqual([[AP.tar, 7]]);
+  });
+});
+
+describe("trouble", () => {
+  it("is counted from when it was planned, lasts as long as it says, and ends when another is planned", () => {
+    const { trouble } = dp;
+    powered();
+    trouble.cause({ waits: { from: 1, count: 2 } });
+    expect([0, 1, 2, 3].map(() => wire.read(true, AP.tar).ack)).toEqual([ACK.ok, ACK.wait, ACK.wait, ACK.ok]);
+    trouble.cause({ waits: { from: 0 } });
+    expect([0, 1, 2].map(() => wire.read(true, AP.tar).ack)).toEqual([ACK.wait, ACK.wait, ACK.wait]);
+    trouble.cause({});
+    expect(wire.read(true, AP.tar).ack).toBe(ACK.ok);
+  });
+
+  it("makes a read or a write of an access port an error, which is sticky", () => {
+    powered();
+    for (const act of [() => wire.read(true, AP.tar), () => wire.writeAp(AP.tar, 1)]) {
+      dp.trouble.cause({ errors: { from: 0, count: 1 } });
+      act();
+      expect(wire.read(true, AP.tar).ack).toBe(ACK.fault);
+      expect(status() & STICKYERR).not.toBe(0);
+      wire.writeDp(DP.abort, CLEAR_ALL);
+    }
+    expect(ports[0].written).toEqual([]);
+  });
+
+  it("turns the parity of a read round", () => {
+    powered();
+    dp.trouble.cause({ parity: { from: 0, count: 1 } });
+    expect(wire.readDp(DP.dpidr)).toEqual({ ack: ACK.ok, data: DPIDR, parityHolds: false });
+    expect(wire.readDp(DP.dpidr).parityHolds).toBe(true);
+  });
+
+  it("tells once that the probe was unplugged", () => {
+    powered();
+    dp.trouble.cause({ dies: 1 });
+    expect(dp.trouble.unplugged()).toBe(false);
+    wire.readDp(DP.dpidr);
+    expect(dp.trouble.unplugged()).toBe(false);
+    wire.readDp(DP.dpidr);
+    expect([dp.trouble.unplugged(), dp.trouble.unplugged()]).toEqual([true, false]);
   });
 });
