@@ -249,10 +249,21 @@ async function checkFirmware(elf) {
 /** The firmware's flash driver as a program for RAM, for debuggers. */
 const LOADER = `${BOARD}/loader`;
 const LOADER_BIN = "build/arm/loader.bin";
-const LOADER_SOURCES = [`${LOADER}/loader.c`, ...["clock", "faci", "timer", "watchdog"].map((name) => `${BOARD}/${name}.c`)];
+const LOADER_SOURCES = [
+  `${LOADER}/loader.c`,
+  ...["clock", "faci", "timer", "watchdog"].map((name) => `${BOARD}/${name}.c`),
+];
 
 async function buildLoader() {
-  const arm = ["-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=soft", "-Os", "-g", "-ffunction-sections", "-fdata-sections"];
+  const arm = [
+    "-mcpu=cortex-m33",
+    "-mthumb",
+    "-mfloat-abi=soft",
+    "-Os",
+    "-g",
+    "-ffunction-sections",
+    "-fdata-sections",
+  ];
   const flags = [...arm, "-ffreestanding", `-ffile-prefix-map=${root}=.`, "-DFACI_TELLS", ...WARNINGS, ...INCLUDE];
   const objects = await compile(
     "arm-none-eabi-gcc",

@@ -21,6 +21,8 @@ export const PACKAGES = {
   "libc6-dev": "the C headers for that",
   openssl: "makes and checks the keys and certificates of demo and tests",
   "openssh-client": "makes the SSH keys of demo and tests",
+  openocd: "flashes boards, and the virtual one in tests",
+  iproute2: "makes the network of its own in which OpenOCD finds the virtual probe",
 };
 
 /** A failure that the person in front of the screen can act on: printed without a stack. */

@@ -18,6 +18,7 @@ import { addDelta } from "./delta.js";
 import { addDump } from "./dump.js";
 import { addEncrypt } from "./encrypt.js";
 import { addFilekey } from "./filekey.js";
+import { addFlash } from "./flash.js";
 import { addGenerate } from "./generate.js";
 import { addGet } from "./get.js";
 import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
@@ -88,6 +89,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     addDump,
     addConfig,
     addBoard,
+    addFlash,
     addCompletion,
   ]) {
     add(program, () => context);

@@ -69,6 +69,7 @@ proc ra6m5_leave {} {
 	if {[ra6m5_read $RA6M5_FENTRYR 16] != 0} { error "ra6m5: flash stays in program mode: reset the board" }
 	mwh $RA6M5_FMEPROT 0xD901
 	mwb 0x4001E416 0x02
+	mwh 0x4001C104 1 ;# FCACHEIV: the ROM cache forgets what stood there
 }
 
 proc ra6m5_erase {address length} {
