@@ -246,15 +246,18 @@ async function checkFirmware(elf) {
   if (complaints.length > 0) throw new Error(`${elf} is refused:\n  ${complaints.join("\n  ")}`);
 }
 
-/** The firmware's flash driver as a program for RAM, for debuggers. */
-const LOADER = `${BOARD}/loader`;
-const LOADER_BIN = "build/arm/loader.bin";
-const LOADER_SOURCES = [
-  `${LOADER}/loader.c`,
-  ...["clock", "faci", "timer", "watchdog"].map((name) => `${BOARD}/${name}.c`),
+/** The firmware's drivers in programs for RAM, for debuggers: one that flashes, and one that measures. */
+const RAM_PROGRAMS = {
+  loader: ["clock", "faci", "timer", "watchdog"],
+  selftest: ["clock", "entropy", "faci", "panel", "sci", "timer", "watchdog"],
+};
+const ramBin = (name) => `build/arm/${name}.bin`;
+const ramSources = (name) => [
+  ...filesIn(`${BOARD}/${name}`, ".c"),
+  ...RAM_PROGRAMS[name].map((driver) => `${BOARD}/${driver}.c`),
 ];
 
-async function buildLoader() {
+async function buildRam(name) {
   const arm = [
     "-mcpu=cortex-m33",
     "-mthumb",
@@ -267,13 +270,22 @@ async function buildLoader() {
   const flags = [...arm, "-ffreestanding", `-ffile-prefix-map=${root}=.`, "-DFACI_TELLS", ...WARNINGS, ...INCLUDE];
   const objects = await compile(
     "arm-none-eabi-gcc",
-    "build/arm/loader",
-    LOADER_SOURCES.map((source) => [source, flags]),
+    `build/arm/${name}`,
+    ramSources(name).map((source) => [source, flags]),
   );
-  const elf = "build/arm/loader/loader.elf";
+  const elf = `build/arm/${name}/${name}.elf`;
   const link = ["-nostdlib", "-Wl,--gc-sections", "-Wl,--fatal-warnings", "-Wl,--no-warn-rwx-segments"];
-  await run("arm-none-eabi-gcc", [...arm, ...link, "-T", `${LOADER}/loader.ld`, "-o", elf, ...objects, "-lgcc"]);
-  await run("arm-none-eabi-objcopy", ["-O", "binary", elf, LOADER_BIN]);
+  await run("arm-none-eabi-gcc", [
+    ...arm,
+    ...link,
+    "-T",
+    `${BOARD}/${name}/${name}.ld`,
+    "-o",
+    elf,
+    ...objects,
+    "-lgcc",
+  ]);
+  await run("arm-none-eabi-objcopy", ["-O", "binary", elf, ramBin(name)]);
 }
 
 async function buildHost() {
@@ -339,8 +351,11 @@ async function main() {
   });
   const gates = ["scripts/check-elf.mjs", "scripts/size.mjs"];
   await step("firmware", [...image, ...gates, RECORD], ["build/ek-ra6m5.elf"], buildFirmware);
-  const loader = [...filesIn(LOADER, ".c", ".h", ".ld"), ...LOADER_SOURCES, ...filesOf(BOARD, ".h"), "build/defs.h"];
-  await step("loader", [...loader, TOOLCHAIN], [LOADER_BIN], buildLoader);
+  for (const name of Object.keys(RAM_PROGRAMS)) {
+    const shared = [...filesOf("board", ".h"), ...filesOf(BOARD, ".h"), "build/defs.h", TOOLCHAIN];
+    const own = [...filesIn(`${BOARD}/${name}`, ".h", ".ld"), ...ramSources(name)];
+    await step(name, [...own, ...shared], [ramBin(name)], () => buildRam(name));
+  }
   await step("host", [...board, ...wasm3], ["build/wasm3-host.so"], buildHost);
   if (process.argv.includes("--no-tsc")) return;
   const sources = ["board", "host", "scripts", "test"]
