@@ -1,5 +1,5 @@
-/** AGT0: a 16-bit down-counter on the 32.768 kHz RC oscillator LOCO, whose period jitters. The firmware samples it against the
- *  cycle counter as its noise source. Registers: R7FA6M5BH.h (R_AGTX0), FSP r_agt.c. Jitter: about 0.4 % of a period, a guess. */
+/** AGT0: a 16-bit down-counter on the 32.768 kHz RC oscillator LOCO, whose period jitters, or on the sub-clock crystal. The firmware
+ *  samples it against the cycle counter as its noise source, the self-test compares clocks with it. Registers: R7FA6M5BH.h (R_AGTX0), FSP r_agt.c. Jitter: about 0.4 % of a period, a guess. */
 import type { Chip, ResetCause, Restore } from "./chip.js";
 import { RegisterBlock } from "./registers.js";
 
@@ -13,6 +13,7 @@ const TSTART = 1;
 const TSTOP = 4;
 const TUNDF = 0x20;
 const SOURCE_LOCO = 4;
+const SOURCE_CRYSTAL = 6;
 /** Reads of an unchanged counter before the wait for its next count is skipped. */
 const POLLS_TO_SKIP = 2;
 /** After a longer pause only the number of counts matters, not each one's jitter. */
@@ -28,7 +29,8 @@ export class Agt extends RegisterBlock {
   constructor(
     chip: Chip,
     private readonly running: () => boolean,
-    private readonly oscillator: () => boolean,
+    private readonly loco: () => boolean,
+    private readonly crystal: () => boolean,
   ) {
     super(chip, "AGT0", 0x400e8000, 0x100);
     this.define([
@@ -86,11 +88,16 @@ export class Agt extends RegisterBlock {
   }
 
   get #counting(): boolean {
-    return (this.value(AGTCR) & TSTART) !== 0 && this.oscillator();
+    return (this.value(AGTCR) & TSTART) !== 0 && (this.#source === SOURCE_CRYSTAL ? this.crystal() : this.loco());
+  }
+
+  get #source(): number {
+    return (this.value(AGTMR1) >> 4) & 7;
   }
 
   /** One period with its jitter: four uniform draws make a bell. */
   #period(): number {
+    if (this.#source === SOURCE_CRYSTAL) return PERIOD_NS * (1 << (this.value(AGTMR2) & 7));
     const word = this.chip.random();
     const bell = (word & 0xff) + ((word >>> 8) & 0xff) + ((word >>> 16) & 0xff) + (word >>> 24) - 510;
     return PERIOD_NS * (1 << (this.value(AGTMR2) & 7)) * (1 + (bell / 148) * 0.004);
@@ -145,7 +152,8 @@ export class Agt extends RegisterBlock {
       return 0;
     }
     if ((value & TSTART) !== 0 && (stored & TSTART) === 0) {
-      if (((this.value(AGTMR1) >> 4) & 7) !== SOURCE_LOCO) this.complain("only the count source LOCO is modelled");
+      if (this.#source !== SOURCE_LOCO && this.#source !== SOURCE_CRYSTAL)
+        this.complain("only the count sources LOCO and sub-clock are modelled");
       this.#nextEdge = this.chip.time.ns + this.#period();
     }
     return value & TSTART;

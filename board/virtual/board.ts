@@ -252,6 +252,7 @@ export class VirtualBoard implements Chip, Paced {
         this,
         () => modules.runs("D", 3),
         () => this.#system.locoRunning,
+        () => this.#system.watchCrystalRunning,
       ),
     );
     bus.add(new Watchdog(this));

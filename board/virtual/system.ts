@@ -21,6 +21,7 @@ const RSTSR0 = 0x410;
 const RSTSR2 = 0x411;
 const MOMCR = 0x413;
 const FWEPROR = 0x416;
+const SOSCCR = 0x480;
 const LOCOCR = 0x490;
 
 /** PRCR bits: what each protects. */
@@ -40,11 +41,14 @@ const SLOW_HZ = 32_768;
 const MOSC_HZ = 24_000_000;
 const MOSC_START_NS = 2_000_000;
 const PLL_START_NS = 100_000;
+/** The sub-clock crystal has no flag: whoever starts it has to wait. */
+const SOSC_START_NS = 1_000_000_000;
 const RSTSR1_BITS: Partial<Record<ResetCause, number>> = { watchdog: 2, software: 4 };
 
 export class System extends RegisterBlock {
   #moscReady = Number.POSITIVE_INFINITY;
   #pllReady = Number.POSITIVE_INFINITY;
+  #soscReady = Number.POSITIVE_INFINITY;
   #resets: { power: boolean; flags: number } = { power: true, flags: 0 };
   /** Wait states, kept by other register blocks. */
   sramWait = 0;
@@ -80,7 +84,7 @@ export class System extends RegisterBlock {
       { name: "RSTSR2", offset: RSTSR2, size: 1 },
       { name: "MOMCR", offset: MOMCR, size: 1, write: power((v) => this.#crystalDrive(v)) },
       { name: "FWEPROR", offset: FWEPROR, size: 1, reset: 2, write: (v) => v & 3 },
-      { name: "SOSCCR", offset: 0x480, size: 1, reset: 1, write: clock() },
+      { name: "SOSCCR", offset: SOSCCR, size: 1, reset: 1, write: clock((v) => this.#watchCrystalStart(v)) },
       { name: "SOMCR", offset: 0x481, size: 1, write: clock() },
       { name: "LOCOCR", offset: LOCOCR, size: 1, write: clock() },
     ]);
@@ -90,6 +94,7 @@ export class System extends RegisterBlock {
     super.reset(cause);
     this.#moscReady = Number.POSITIVE_INFINITY;
     this.#pllReady = Number.POSITIVE_INFINITY;
+    this.#soscReady = Number.POSITIVE_INFINITY;
     this.sramWait = 0;
     this.romWait = 0;
     if (cause === "power") this.#resets = { power: true, flags: 0 };
@@ -103,11 +108,13 @@ export class System extends RegisterBlock {
   override save(): Restore {
     const registers = super.save();
     const [moscReady, pllReady, resets] = [this.#moscReady, this.#pllReady, { ...this.#resets }];
+    const soscReady = this.#soscReady;
     const { sramWait, romWait } = this;
     return () => {
       registers();
       this.#moscReady = moscReady;
       this.#pllReady = pllReady;
+      this.#soscReady = soscReady;
       this.#resets = { ...resets };
       this.sramWait = sramWait;
       this.romWait = romWait;
@@ -126,6 +133,10 @@ export class System extends RegisterBlock {
 
   get locoRunning(): boolean {
     return (this.value(LOCOCR) & 1) === 0;
+  }
+
+  get watchCrystalRunning(): boolean {
+    return this.#soscReady <= this.chip.time.ns;
   }
 
   /** To be called when wait states changed. */
@@ -177,6 +188,12 @@ export class System extends RegisterBlock {
   #crystalStart(value: number): number {
     if ((value & 1) !== 0) this.#moscReady = Infinity;
     else if (this.#moscReady === Infinity) this.#moscReady = this.chip.time.ns + MOSC_START_NS;
+    return value & 1;
+  }
+
+  #watchCrystalStart(value: number): number {
+    if ((value & 1) !== 0) this.#soscReady = Infinity;
+    else if (this.#soscReady === Infinity) this.#soscReady = this.chip.time.ns + SOSC_START_NS;
     return value & 1;
   }
 

@@ -4,6 +4,7 @@ import { type Command, Option } from "commander";
 import { FileError } from "../client/errors.js";
 import type { Context } from "./context.js";
 import { integer } from "./parse.js";
+import { addSelftest } from "./selftest.js";
 import { readSetupCodeFile } from "./setup-code.js";
 
 /** Where `--probe` and `mbs flash --probe virtual` meet. */
@@ -22,7 +23,8 @@ interface RunOptions {
 }
 
 export function addBoard(program: Command, context: () => Context): void {
-  const board = program.command("board").description("boards that need no hardware");
+  const board = program.command("board").description("boards: one that needs no hardware, and the self-test of any");
+  addSelftest(board, context);
   board
     .command("run")
     .option("--elf <FILE>", "the firmware (default: what was flashed before, else the one that was built)")

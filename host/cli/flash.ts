@@ -123,7 +123,7 @@ async function write(context: Context, path: string, { eraseStore, loader, ...op
 
 /** Runs with a board, which starts again afterwards whatever happened, unless it is flashed in part.
  *  @param run is given what says that from now on the flash changes */
-async function withBoard(
+export async function withBoard(
   context: Context,
   { probe: kind, probeSerial }: ProbeOptions,
   run: (board: FlashBoard, dangerous: () => void) => Promise<void>,

@@ -11,6 +11,8 @@ export interface Terminal {
   env?: Record<string, string>;
   /** Presses Ctrl-C when a touch is asked for. */
   interrupted?: boolean;
+  /** Told what appears on stderr. */
+  seen?: (text: string) => void;
 }
 
 export interface Ended {
@@ -23,7 +25,7 @@ export interface Ended {
 export async function runMbs(
   argv: readonly string[],
   env: Record<string, string | undefined>,
-  { typed = [], input, env: more = {}, interrupted = false }: Terminal = {},
+  { typed = [], input, env: more = {}, interrupted = false, seen }: Terminal = {},
 ): Promise<Ended> {
   const isTty = input === undefined && typed.length > 0;
   const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
@@ -34,6 +36,7 @@ export async function runMbs(
   let interrupt = () => {};
   stderr.on("data", (bytes: Buffer) => {
     shown.push(bytes);
+    seen?.(bytes.toString());
     if (interrupted && bytes.toString().includes("Touch S1")) setTimeout(() => interrupt(), 100);
     if (/[:\]] $/.test(bytes.toString()) && lines.length > 0) stdin.write(`${lines.shift()}\n`);
   });

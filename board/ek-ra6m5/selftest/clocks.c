@@ -15,15 +15,17 @@
 #define AGT REG16(0x400E8000u)
 #define AGTCR REG8(0x400E8008u)
 #define AGTMR1 REG8(0x400E8009u)
+#define AGTMR2 REG8(0x400E800Au)
 #define AGTMR1_LOCO 0x40
 #define AGTMR1_CRYSTAL 0x60
 #define AGTCR_TSTART 0x01
 #define AGTCR_TCSTF 0x02
-#define COUNT_LIMIT TIMER_MICROSECONDS(200)
+#define AGTMR2_128TH 0x07
+#define COUNT_LIMIT TIMER_MILLISECONDS(8) /* a 128th of the clock counts every 4 ms */
 #define STOP_LIMIT TIMER_MILLISECONDS(1)
 
-#define COUNTS 3277      /* 100 ms */
-#define SETTLES 49152    /* 1.5 s: the crystal has no flag that says when it is stable */
+#define COUNTS 3277 /* 100 ms */
+#define SETTLES 384 /* 128ths: 1.5 s; the crystal has no flag that says when it is stable */
 
 void measure_part(uint32_t *words) {
   words[0] = REG32(PSCU + 0x2C);
@@ -69,31 +71,32 @@ static void count(uint32_t *words) {
   if (count_many(COUNTS)) words[1] = timer_cycles() - began;
 }
 
-static void source(uint8_t mode) {
+static void source(uint8_t mode, uint8_t divider) {
   AGTCR = 0;
   uint32_t began = timer_cycles();
   while (AGTCR & AGTCR_TCSTF && timer_cycles() - began < STOP_LIMIT) continue;
   AGTMR1 = mode;
+  AGTMR2 = divider;
   AGT = 0xFFFF;
   AGTCR = AGTCR_TSTART;
 }
 
 void measure_loco(uint32_t *words) {
-  source(AGTMR1_LOCO);
+  source(AGTMR1_LOCO, 0);
   count(words);
 }
 
 /* The crystal is left as it was found. */
 void measure_crystal(uint32_t *words) {
   uint8_t before = SOSCCR;
-  source(AGTMR1_LOCO);
+  source(AGTMR1_LOCO, AGTMR2_128TH);
   PRCR = PRCR_OPEN_CLOCK;
   SOSCCR = 0;
   PRCR = PRCR_CLOSE;
   if (!count_many(SETTLES)) return;
-  source(AGTMR1_CRYSTAL);
+  source(AGTMR1_CRYSTAL, 0);
   count(words);
-  source(AGTMR1_LOCO);
+  source(AGTMR1_LOCO, 0);
   PRCR = PRCR_OPEN_CLOCK;
   SOSCCR = before;
   PRCR = PRCR_CLOSE;
