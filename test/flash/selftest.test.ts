@@ -17,14 +17,14 @@ const { SELFTEST_SAMPLES_MAX: SAMPLES } = page;
 /** What a good board answers. */
 const GOOD: Record<number, number[]> = {
   [page.SELFTEST_PART]: [2, 1, 2, 3, 4, 5, 1, 4, 1],
-  [page.SELFTEST_CLOCKS]: [0x20011221, 5, 0x2f02, 0x28, 0, 3, 1],
+  [page.SELFTEST_CLOCKS]: [0x20011221, 5, 0x2f02, 0x28, 0, 3, 1, 0x30, 0],
   [page.SELFTEST_CRYSTAL]: [32768, SECOND],
   [page.SELFTEST_LOCO]: [32768, SECOND],
   [page.SELFTEST_CODE]: [1, SECOND / 5, 8, SECOND / 4000, SECOND / 2000, 0, 1, SECOND / 5, 32768],
   [page.SELFTEST_DATA]: [1, SECOND / 500, 8, SECOND / 8000, SECOND / 6000, SECOND / 50_000, 1, 1, SECOND / 500, 9, 1],
   [page.SELFTEST_ENTROPY]: [SAMPLES, SECOND / 2],
 };
-const NOISE = Buffer.from(Array.from({ length: SAMPLES }, (_, i) => (i * 73 + (i >> 8)) & 0xff));
+const NOISE = Buffer.from(Array.from({ length: SAMPLES }, (_, i) => (i * 73 + ((i * i * 7) >> 5)) & 0xff));
 
 /** Answers as a good board does, but for some words of one command. */
 function bench(command = 0, words: Record<number, number> = {}, samples = NOISE): Bench {
@@ -68,6 +68,23 @@ describe("the self-test's page", () => {
   });
 });
 
+describe("BRINGUP.md", () => {
+  const text = readFileSync(new URL("../../board/ek-ra6m5/BRINGUP.md", import.meta.url), "utf8");
+  const cells = text
+    .split("\n")
+    .flatMap((line) => (/^\|.*\| (?:selftest: [^|]*) \|$/.test(line) ? [line.split(" | ").at(-1)!] : []));
+  const named = cells.flatMap((cell) => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!));
+
+  it("says of each thing that the self-test measures what it settles, and names nothing else", async () => {
+    const items = (await Promise.all(Object.values(CHECKS).map((check) => check(bench()))))
+      .flat()
+      .map(({ item }) => item);
+    expect(items.filter((item) => !named.some((name) => item.includes(name)))).toEqual([]);
+    const others = named.filter((name) => !items.some((item) => item.includes(name)));
+    expect(others).toEqual(["mbs flash", "--json", "mbs info"]);
+  });
+});
+
 describe("the self-test", () => {
   it.each(Object.keys(CHECKS))("finds nothing wrong with the %s of a good board", async (check) => {
     const rows = await CHECKS[check]!(bench());
@@ -86,6 +103,7 @@ describe("the self-test", () => {
     ["OPCCR, high speed", "clocks", page.SELFTEST_CLOCKS, { 4: 3 }],
     ["FLWT, wait states of the ROM", "clocks", page.SELFTEST_CLOCKS, { 5: 0 }],
     ["SRAMWTSC, wait state of the RAM", "clocks", page.SELFTEST_CLOCKS, { 6: 0 }],
+    ["FPCKAR, the flash clock in MHz", "clocks", page.SELFTEST_CLOCKS, { 7: 0x32 }],
     ["ICLK by the sub-clock crystal", "clocks", page.SELFTEST_CRYSTAL, { 1: 0 }],
     ["ICLK by the sub-clock crystal", "clocks", page.SELFTEST_CRYSTAL, { 1: SECOND * 1.001 }],
     ["LOCO by the cycle counter", "clocks", page.SELFTEST_LOCO, { 1: SECOND * 1.2 }],
@@ -140,7 +158,13 @@ describe("the self-test", () => {
       "noise: longest run",
       "noise: same value in 512 samples",
       "noise: min-entropy by the most common value",
+      "noise: min-entropy of the differences",
     ]);
+  });
+
+  it("tells that samples which follow from each other differ, however even they are", async () => {
+    const regular = Buffer.from(Array.from({ length: SAMPLES }, (_, i) => (i * 227) & 0xff));
+    expect(await differing("noise", bench(0, {}, regular))).toEqual(["noise: min-entropy of the differences"]);
   });
 
   it("believes a person who says that a light is dark, and tells a switch that is the wrong one", async () => {

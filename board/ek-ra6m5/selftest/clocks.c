@@ -1,5 +1,5 @@
 /* What the part says of itself, its clocks as they were set, and the cycle counter against the two 32.768 kHz clocks, RC
- * oscillator and crystal. Registers: FSP R7FA6M5BH.h (R_PSCU, R_SYSTEM, R_AGT0), bsp_clocks.c for the crystal's start. */
+ * oscillator and crystal. Registers: FSP R7FA6M5BH.h (R_PSCU, R_SYSTEM, R_FACI_HP, R_CACHE, R_AGT0), bsp_clocks.c for the crystal's start. */
 #include "../reg.h"
 #include "../timer.h"
 #include "../watchdog.h"
@@ -43,6 +43,8 @@ void measure_clocks(uint32_t *words) {
   words[4] = REG8(SYSC + 0x0A0);
   words[5] = REG8(0x4001C11Cu);
   words[6] = REG8(0x40002008u);
+  words[7] = REG16(0x407FE0E4u);
+  words[8] = REG32(0x40007008u);
 }
 
 /* The next count; false when none comes. */

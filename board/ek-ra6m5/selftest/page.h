@@ -23,7 +23,7 @@
 
 /* Commands, and their words. Times are cycles of ICLK. */
 #define SELFTEST_PART 1u     /* DLMMON, CFSAMONA, CFSAMONB, DFSAMON, SSAMONA, SSAMONB, RSTSR0, RSTSR1, RSTSR2 */
-#define SELFTEST_CLOCKS 2u   /* SCKDIVCR, SCKSCR, PLLCCR, OSCSF, OPCCR, FLWT, SRAMWTSC */
+#define SELFTEST_CLOCKS 2u   /* SCKDIVCR, SCKSCR, PLLCCR, OSCSF, OPCCR, FLWT, SRAMWTSC, FPCKAR, CCALCF */
 #define SELFTEST_LOCO 3u     /* counts, time that they took; time 0: it does not count */
 #define SELFTEST_CRYSTAL 4u  /* the same of the sub-clock crystal */
 #define SELFTEST_CODE 5u     /* blank, erase, units, program least, most, twice, holds, erase of it, ones */

@@ -57,7 +57,7 @@ export async function checkPart(bench: Bench, { part, uniqueId, lifecycle }: Ide
 }
 
 export async function checkClocks(bench: Bench): Promise<Row[]> {
-  const [dividers = 0, selected = 0, pll = 0, stable = 0, mode = 0, wait = 0, ramWait = 0] =
+  const [dividers = 0, selected = 0, pll = 0, stable = 0, mode = 0, wait = 0, ramWait = 0, flashClock = 0, cache = 0] =
     await bench.measure(SELFTEST_CLOCKS);
   const registers = (item: string, value: number, expected: number, digits = 2): Row =>
     row(item, hex(value, digits), hex(expected, digits), SOURCE.clock, value === expected);
@@ -69,6 +69,8 @@ export async function checkClocks(bench: Bench): Promise<Row[]> {
     registers("OPCCR, high speed", mode, 0),
     registers("FLWT, wait states of the ROM", wait, 3),
     registers("SRAMWTSC, wait state of the RAM", ramWait, 1),
+    registers("FPCKAR, the flash clock in MHz", flashClock, 0x30),
+    unchecked("CCALCF, cache line size", hex(cache), "its reset value", SOURCE.recorded),
   ];
   const [counts = 0, cycles = 0] = await bench.measure(SELFTEST_CRYSTAL);
   const iclk = (cycles * WATCH_HZ) / counts / 1e6;
