@@ -5,6 +5,8 @@ import * as rate from "./claim/rate";
 import * as info from "./command/info";
 import { RX_SIZE, START_RESCUE } from "./defs/boundary";
 import { Status } from "./defs/status";
+import * as image from "./image/image";
+import * as standing from "./image/standing";
 import * as link from "./link/link";
 import { MEMORY_USED, RX, STATIC_BASE } from "./memory";
 import * as refusals from "./operator/refusals";
@@ -29,6 +31,7 @@ export function start(mode: i32, trapCode: i32): i32 {
   else store.mount();
   if (vault.open() == Status.Ok) refusals.mount();
   vault.close();
+  if (mode != START_RESCUE) image.look(trapCode);
   hold.start();
   return 0;
 }
@@ -37,8 +40,13 @@ export function start(mode: i32, trapCode: i32): i32 {
 export function take(n: i32): i32 {
   if (hold.isOver()) {
     store.erase();
+    image.look(0);
     refusals.reset();
     pointers.reset();
+  }
+  if (standing.isBusy()) {
+    image.step();
+    return 0;
   }
   if (n == 0) session.expire();
   return link.take(RX, min(max(n, 0), RX_SIZE));

@@ -2,6 +2,7 @@
  *  (asconfig.json, memoryBase). Bytes below RX stay unused, so that a null pointer hits nothing. */
 
 import { RX_OFFSET, TX_OFFSET, TX_SIZE } from "./defs/boundary";
+import { IMAGE_HEADER } from "./defs/image";
 import { JOURNAL_PLACE } from "./defs/journal";
 import { FRAME_MAX, MESSAGE_MAX } from "./defs/link";
 import { CUSTODY_SIZE } from "./defs/medium";
@@ -82,8 +83,14 @@ export const BLAKE_SIZE: i32 = 384;
 export const DRBG: usize = BLAKE + BLAKE_SIZE; // 32: key; 32: output block
 export const NOISE: usize = DRBG + 64; // 64: raw samples
 
+// images, image/image.ts: the key, wiped when the image was opened or is not; then what it is derived from, wiped at once, of which the header of the
+// image is public and stays
+export const IMAGE_KEY: usize = NOISE + 64; // 32
+export const IMAGE_SECRET: usize = IMAGE_KEY + 32; // 32: what was agreed
+export const IMAGE_OPEN: usize = IMAGE_SECRET + 32; // 32: public half of the transport key; then the header, IMAGE_HEADER
+
 // what passes through crypto/declassify.ts
-export const DECLASSIFIED: usize = NOISE + 64; // u32
+export const DECLASSIFIED: usize = IMAGE_OPEN + 32 + IMAGE_HEADER; // u32
 export const REVEALED: usize = DECLASSIFIED + 4; // u32
 export const EXPECTED: usize = REVEALED + 4; // u32
 

@@ -15,7 +15,7 @@ const WASM3 = "node_modules/react-native-webassembly/cpp";
 const BOARD = "board/ek-ra6m5";
 const TRANSFORMS = ["scripts/inline.mjs", "scripts/coeffects.mjs", "scripts/statics.mjs"];
 const CORE_NAMED = "build/core.named.wasm";
-const ARENA = 311 * 1024;
+const ARENA = 324 * 1024;
 
 const INTERPRETER = ["bind", "code", "compile", "core", "env", "exec", "function", "module", "parse"];
 const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Werror"];
@@ -133,6 +133,12 @@ async function buildCore() {
     "build/core_wasm.c",
     `/* Generated from core.wasm by scripts/build.mjs. */
 #include "core_wasm.h"
+#include "defs.h"
+/* firmware/defs/image.ts */
+__attribute__((section(".descriptor"), used)) const uint8_t descriptor[MBS_DESCRIPTOR_OFF_SETUP] = {
+  [MBS_DESCRIPTOR_OFF_MAGIC] = 'M', 'B', 'S', 'F', MBS_DESCRIPTOR_VERSION, MBS_FORMAT_VERSION, 1, MBS_ENGINE_WASM3,
+${array(Buffer.from(hash, "hex"))}
+};
 const uint8_t core_wasm[] = {
 ${array(wasm)}
 };

@@ -16,7 +16,7 @@ export const SECTION_VERSION = 1;
 export const EFFECTS = {
   durable: ["slots", "data"],
   atomic: ["journal"],
-  sealed: ["record", "delta"],
+  sealed: ["record", "delta", "image"],
   custody: [],
   entropy: [],
   presence: [],
@@ -26,13 +26,14 @@ export const EFFECTS = {
 };
 
 /** What a call of an import grounds: of one that takes a region, by the number of the region (enum Region, defs/boundary.ts). null: the
- *  import does not take that region. To read grounds no promise about a medium: what is read was written under one. */
+ *  import does not take that region. To read grounds no promise about a medium: what is read was written under one; nor does it to erase an
+ *  image, of which only the key must go. */
 const [SLOTS, DATA] = ["durable slots", "durable data"];
 export const IMPORTS = {
-  "board.read": [[], [], ["custody"], ["facts"]],
-  "board.program": [[SLOTS], [DATA, "atomic journal"], ["custody"], null],
-  "board.erase": [[SLOTS], [DATA], ["custody"], null],
-  "board.blank": [null, [], ["custody"], null],
+  "board.read": [[], [], ["custody"], ["facts"], []],
+  "board.program": [[SLOTS], [DATA, "atomic journal"], ["custody"], null, null],
+  "board.erase": [[SLOTS], [DATA], ["custody"], null, []],
+  "board.blank": [null, [], ["custody"], null, null],
   "board.entropy": ["entropy"],
   "board.presence": ["presence"],
   "board.clock": ["clock"],

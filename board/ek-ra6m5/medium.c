@@ -1,5 +1,5 @@
 /* Regions as addresses: the first four functions of contract.h. SPEC.md §2. Only whole units and blocks inside the
- * three regions get as far as faci.c. Relies on: faci.c, fault.c (reads that the bus refuses), facts.c. */
+ * four regions get as far as faci.c. Relies on: faci.c, fault.c (reads that the bus refuses), facts.c. */
 #include "contract.h"
 #include "defs.h"
 #include "faci.h"
@@ -20,6 +20,7 @@ struct region {
 static const struct region regions[] = {
   [MBS_REGION_SLOTS] = {0x00100000, 0, MBS_SLOT_BLOCK * MBS_SLOT_BLOCKS, MBS_SLOT_BLOCK, MBS_UNIT},
   [MBS_REGION_DATA] = {FACI_DATA_FLASH, MBS_CUSTODY_SIZE, MBS_DATA_SIZE, MBS_DATA_BLOCK, MBS_DATA_UNIT},
+  [MBS_REGION_IMAGE] = {MBS_IMAGE_ADDRESS, 0, MBS_IMAGE_BLOCK * MBS_IMAGE_BLOCKS, MBS_IMAGE_BLOCK, MBS_UNIT},
   [MBS_REGION_CUSTODY] = {FACI_DATA_FLASH, 0, MBS_CUSTODY_SIZE, MBS_DATA_BLOCK, MBS_DATA_UNIT},
 };
 
@@ -48,7 +49,8 @@ int32_t board_read(uint32_t number, uint32_t offset, uint8_t *out, uint32_t leng
 
 int32_t board_program(uint32_t number, uint32_t offset, const uint8_t *data, uint32_t length) {
   const struct region *region = region_of(number, offset, length);
-  if (!region || offset % region->unit || length % region->unit) return MBS_MEDIUM_FAILED;
+  bool programmed = region && number != MBS_REGION_IMAGE;
+  if (!programmed || offset % region->unit || length % region->unit) return MBS_MEDIUM_FAILED;
   return faci_program(region->address + offset, data, length) ? MBS_OK : MBS_MEDIUM_FAILED;
 }
 
@@ -61,7 +63,7 @@ int32_t board_erase(uint32_t number, uint32_t offset) {
 
 int32_t board_blank(uint32_t number, uint32_t offset, uint32_t length) {
   const struct region *region = region_of(number, offset, length);
-  bool checkable = region && number != MBS_REGION_SLOTS && length > 0;
+  bool checkable = region && region->address == FACI_DATA_FLASH && length > 0;
   if (!checkable || offset % region->unit || length % region->unit) return MBS_MEDIUM_FAILED;
   int32_t blank = faci_blank(region->address + offset, length);
   return blank < 0 ? MBS_MEDIUM_FAILED : blank;

@@ -4,14 +4,19 @@
 import * as board from "../board";
 import * as pointers from "../claim/pointers";
 import { isZero, wipe } from "../crypto/bytes";
-import { Region } from "../defs/boundary";
+import { reveal } from "../crypto/declassify";
+import { FACTS_OFF_UID, Region } from "../defs/boundary";
+import { ImageState } from "../defs/image";
 import { INNER_MAX } from "../defs/link";
 import { DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../defs/medium";
 import { BODY_MAX, Origin, POLICY_EXPORTABLE, POLICY_MAX, POLICY_PRESENCE_MASK, Usage } from "../defs/record";
 import { PSK_SIZE, Role, TOUCH_WAIT_MS } from "../defs/session";
 import { HEADER_OFF_ORIGIN, HEADER_OFF_POLICY, HEADER_OFF_USAGE } from "../defs/slot";
 import { Status } from "../defs/status";
+import { KEY_SIZE } from "../defs/use";
 import { Command, Key, State } from "../defs/wire";
+import * as standing from "../image/standing";
+import * as transport from "../image/transport";
 import { CURRENT, HEADER, INSTANCE, MESSAGE, RESULT, RESULT_SIZE } from "../memory";
 import * as caller from "../operator/caller";
 import * as operators from "../operator/operators";
@@ -43,7 +48,7 @@ function bit(key: Key): u64 {
 }
 
 let asked: u32 = 0; // command of the request in hand
-let verdict: Status = Status.Ok;
+let verdict: Status = Status.Ok; // before the work, then of it
 let touchless: bool = true; // no touch is needed, or it was given
 let isAsking: bool = false; // the touch was asked for
 let lasts: i32 = 0; // milliseconds of the work itself, at the most
@@ -87,9 +92,14 @@ export function work(): i32 {
     verdict = <Status>answer;
     if (verdict == Status.Ok) gate.remember(asked);
   }
-  const status = verdict == Status.Ok ? run() : verdict;
-  if (status != Status.Ok) refuse(status);
+  if (verdict == Status.Ok) verdict = run();
+  if (verdict != Status.Ok) refuse(verdict);
   return end();
+}
+
+/** The status that the last request was answered with. */
+export function outcome(): Status {
+  return verdict;
 }
 
 /** Wipes everything but the response. Returns its bytes. */
@@ -131,7 +141,7 @@ export function refuse(status: Status): i32 {
 function look(length: i32): Status {
   if (asked == 0) return Status.Malformed;
   // an unknown command is named as such only if what carries it is well-formed so far
-  if (asked > <u32>Command.FilekeyDelete) return Status.UnknownCommand;
+  if (asked > <u32>Command.TransportKey) return Status.UnknownCommand;
   if (!request.parse(MESSAGE, length) || !hasItsKeys(asked)) return Status.Malformed;
   const status = gate.admits(asked);
   if (status != Status.Ok) return status;
@@ -235,6 +245,8 @@ function run(): Status {
       return filekeys.importOne();
     case Command.FilekeyDelete:
       return filekeys.remove();
+    case Command.TransportKey:
+      return transportKey();
     default:
       return changeOperators();
   }
@@ -468,6 +480,17 @@ function provision(): Status {
   return Status.Ok;
 }
 
+function transportKey(): Status {
+  const status = transport.provide(RESULT);
+  if (status != Status.Ok) return status;
+  const read = board.read(Region.Facts, FACTS_OFF_UID, HEADER, 16);
+  if (read != Status.Ok) return <Status>read;
+  accept(3);
+  cbor.pairBytes(Key.UniqueId, HEADER, 16);
+  cbor.pairBytes(Key.Public, reveal(RESULT), KEY_SIZE);
+  return Status.Ok;
+}
+
 function finish(): Status {
   let status = store.mayChange();
   if (status == Status.Ok && store.lifeState() == State.Provisioning && !operators.hasAdmin(CURRENT))
@@ -481,6 +504,7 @@ function finish(): Status {
 
 function reset(): Status {
   const status = store.erase();
+  standing.set(ImageState.None, 0, Status.Ok);
   refusals.reset();
   pointers.reset();
   return done(status);

@@ -36,6 +36,8 @@ export function atMost(command: u32, destroy: bool): i32 {
     case Command.OperatorRole:
     case Command.OperatorRemove:
       return time.operators();
+    case Command.TransportKey:
+      return time.curves() + time.operators();
     case Command.ProvisionBegin:
       return time.provision();
     case Command.Reset:

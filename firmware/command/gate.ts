@@ -41,6 +41,7 @@ function rolesFor(command: u32): u32 {
     case Command.Reset:
       return Role.Admin | Role.Setup;
     case Command.ProvisionBegin:
+    case Command.TransportKey:
       return Role.Setup;
     case Command.Hello:
       return 0;

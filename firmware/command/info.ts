@@ -22,6 +22,7 @@ import { CHALLENGE_SIZE } from "../defs/session";
 import { FORMAT_VERSION, HEADER_OFF_HANDLE } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Key } from "../defs/wire";
+import * as standing from "../image/standing";
 import { CHALLENGE, CURRENT, HEADER, INSTANCE, MANIFEST, PAGE } from "../memory";
 import * as caller from "../operator/caller";
 import * as operators from "../operator/operators";
@@ -159,7 +160,7 @@ export function writeInfo(): void {
   readFacts(0, FACTS_OFF_SETUP); // not the setup code
   const named =
     caller.operator() != NO_OPERATOR && vault.open() == Status.Ok && operators.read(caller.operator()) == Status.Ok;
-  cbor.writeMap((mounted ? 24 : 13) + (named ? 1 : 0));
+  cbor.writeMap((mounted ? 25 : 14) + (named ? 1 : 0));
   cbor.pair(Key.Command, Status.Ok);
   if (mounted) {
     cbor.pair(Key.Epoch, state.epoch(CURRENT));
@@ -204,4 +205,9 @@ export function writeInfo(): void {
   }
   readFacts(FACTS_OFF_BINDING, BINDING_SIZE);
   cbor.pairBytes(Key.Binding, PAGE, BINDING_SIZE);
+  cbor.writeUint(Key.Image);
+  cbor.writeArray(3);
+  cbor.writeUint(standing.state());
+  cbor.writeUint(standing.item());
+  cbor.writeInt(standing.status());
 }

@@ -10,6 +10,8 @@ export enum Region {
   Custody = 2,
   /** Read-only facts of the board, FACTS_SIZE bytes. */
   Facts = 3,
+  /** The image region: read and erased in blocks of IMAGE_BLOCK; nothing here programs it. */
+  Image = 4,
 }
 
 /** Switches that presence() returns. */

@@ -37,6 +37,7 @@ export enum Command {
   FilekeyExport = 35,
   FilekeyImport = 36,
   FilekeyDelete = 37,
+  TransportKey = 38,
 }
 
 /** Keys, the same in every message. A request's key 0 is its command, an answer's its status. */
@@ -117,6 +118,7 @@ export enum Key {
   Deltas = 73, // bytes, LISTED_DELTA for each Delta by sequence
   ReservesLeft = 74, // pointers that may be written until the data flash's rated cycles
   Binding = 75, // bytes BINDING_SIZE: the binding record
+  Image = 76, // array of ImageState, item, status
 }
 
 /** Life of the store, as hello tells it. */

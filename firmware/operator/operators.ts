@@ -338,6 +338,16 @@ export function remove(who: usize): Status {
   return isLastAdmin(first, second) ? Status.LastAdmin : drop(first, second);
 }
 
+/** Every key that waits becomes its operator's. Ok | MediumFailed | ReadOnly. */
+export function activateAll(): Status {
+  for (let place = 0; place < OPERATOR_PLACES; place++) {
+    if (!state.isOperator(CURRENT, place) || !state.isPending(CURRENT, place)) continue;
+    const status = activate(place);
+    if (status != Status.Ok) return status;
+  }
+  return Status.Ok;
+}
+
 /** The key in a place was used for the first time: it is the operator's only one from now on. Ok | MediumFailed | ReadOnly. */
 export function activate(place: i32): Status {
   let status = readId(place);

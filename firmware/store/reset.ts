@@ -76,6 +76,7 @@ export function carryOut(): Status {
   // erased again
   const place = unused();
   let status: Status = place < PLACES ? announce(place) : Status.Ok;
+  vault.leaveSecond(false);
   if (status == Status.Ok) status = vault.clear();
   for (let at = CUSTODY_SIZE; at < RESET_OFFSET && status == Status.Ok; at += DATA_BLOCK) {
     const erased = <Status>board.erase(Region.Data, at);

@@ -89,6 +89,7 @@ const ATTEMPTS: i32 = 3; // slots tried when the medium fails under one
 let life: State = State.Blank;
 let corrupt: i32 = 0; // live slots whose header does not verify
 let detail: i64 = -1;
+let named: usize = 0; // the instance id that an image names
 let repeated: bool = false; // the last put gave the result of an earlier one
 
 /** Whether the last put gave the result of an earlier one with the same token. */
@@ -151,7 +152,8 @@ function mountAs(): State {
     return State.CustodyDamaged;
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
   if (journal.find() == Status.CustodyDamaged) {
-    return journal.isAnnounced() ? afterReset() : State.CustodyDamaged;
+    if (!journal.isAnnounced()) return State.CustodyDamaged;
+    return isForImage() ? State.Blank : afterReset();
   }
   if (reset.isOrdered()) return afterReset();
   for (let slot = 0; slot < geometry.slotCount(); slot++) header.compare(slot);
@@ -166,6 +168,14 @@ function mountAs(): State {
   if (!digest.mount() || corrupt > 0 || journal.isDoubted()) return State.Degraded;
   if (found == Status.ReadOnly) return State.ReadOnly;
   return state.hasFlag(CURRENT, BODY_PROVISIONED) ? State.Ready : State.Provisioning;
+}
+
+/** Whether an image began the provisioning that was cut: it begins again, and the key that it is sealed to must stay. */
+function isForImage(): bool {
+  vault.close();
+  const is = vault.transportKey() != 0;
+  vault.close();
+  return is;
 }
 
 /** Goes on with a reset. */
@@ -209,6 +219,11 @@ function settle(status: Status): Status {
 
 // ---- provisioning
 
+/** Where the 16 bytes stand that the next instance is to be called; 0 = it calls itself. */
+export function nameInstance(at: usize): void {
+  named = at;
+}
+
 /** Makes root, instance and journal, or resumes for the same manifest. `classes`: entries as in custody.
  *  Ok | AlreadyProvisioned | OtherManifest | BadGeometry | EntropyNotReady | MediumFailed | what the state calls for. */
 export function provision(manifest: usize, classes: usize, count: i32): Status {
@@ -226,7 +241,8 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   if (misfit >= 0) return refuse(Status.BadGeometry, misfit);
   vault.close();
   if (entropy.random(VAULT + CUSTODY_OFF_ROOT, 32) != Status.Ok) return Status.EntropyNotReady;
-  if (entropy.random(VAULT + CUSTODY_OFF_INSTANCE, 16) != Status.Ok) return Status.EntropyNotReady;
+  if (named != 0) memory.copy(VAULT + CUSTODY_OFF_INSTANCE, named, 16);
+  else if (entropy.random(VAULT + CUSTODY_OFF_INSTANCE, 16) != Status.Ok) return Status.EntropyNotReady;
   store<u32>(VAULT, CUSTODY_MAGIC, CUSTODY_OFF_MAGIC);
   store<u8>(VAULT, FORMAT_VERSION, CUSTODY_OFF_VERSION);
   if (board.read(Region.Facts, FACTS_OFF_CUSTODY, VAULT + CUSTODY_OFF_KIND, 1) != Status.Ok) return Status.Unreadable;

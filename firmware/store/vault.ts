@@ -15,6 +15,7 @@ import {
   CUSTODY_OFF_VERSION,
   CUSTODY_PLACE,
 } from "../defs/custody";
+import { TRANSPORT_MAGIC } from "../defs/image";
 import { DATA_BLOCK } from "../defs/medium";
 import { FORMAT_VERSION } from "../defs/slot";
 import { Status } from "../defs/status";
@@ -35,6 +36,7 @@ export enum KeyName {
 
 let place: usize = 0; // the readable custody place in VAULT, 0 = closed
 let held: u32 = 0; // bit n: key n stands in KEYS
+let places: i32 = CUSTODY_COPIES; // that a store has: one while a transport key stands in the second
 let other: u32 = 0; // format version that made open() answer WrongVersion
 
 /** The format version that open() found when it answered WrongVersion. */
@@ -66,9 +68,9 @@ function custodyMac(at: usize): void {
   wipe(key, 32);
 }
 
-/** Whether a place was written whole, by this format version or another: magic, version, root and MAC never move. */
-function isGenuine(at: usize): bool {
-  if (load<u32>(reveal(at), CUSTODY_OFF_MAGIC) != CUSTODY_MAGIC) return false;
+/** Whether a place with this magic was written whole, by this format version or another: magic, version, root and MAC never move. */
+function isGenuine(at: usize, magic: u32): bool {
+  if (load<u32>(reveal(at), CUSTODY_OFF_MAGIC) != magic) return false;
   custodyMac(at);
   return equal(TAG, at + CUSTODY_OFF_MAC, 16);
 }
@@ -79,7 +81,8 @@ export function open(): Status {
   if (place != 0) return Status.Ok;
   for (let i = 0; i < CUSTODY_COPIES; i++) {
     const at = VAULT + i * CUSTODY_PLACE;
-    if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok || !isGenuine(at)) continue;
+    if (board.read(Region.Custody, i * CUSTODY_PLACE, at, CUSTODY_PLACE) != Status.Ok || !isGenuine(at, CUSTODY_MAGIC))
+      continue;
     other = load<u8>(reveal(at), CUSTODY_OFF_VERSION);
     if (other != FORMAT_VERSION) return Status.WrongVersion;
     place = at;
@@ -119,10 +122,20 @@ export function close(): void {
   held = 0;
 }
 
-/** Erases both copies: what they held was never a store's. Ok | MediumFailed. */
+/** From now on the second place is left as it is: a transport key stands there until its image is opened. */
+export function leaveSecond(left: bool): void {
+  places = left ? 1 : CUSTODY_COPIES;
+}
+
+/** Whether the second place is left as it is. */
+export function isSecondLeft(): bool {
+  return places < CUSTODY_COPIES;
+}
+
+/** Erases the places, but one that is left: what they held was never a store's. Ok | MediumFailed. */
 @custody
 export function clear(): Status {
-  for (let at = 0; at < CUSTODY_COPIES * CUSTODY_PLACE; at += DATA_BLOCK) {
+  for (let at = 0; at < places * CUSTODY_PLACE; at += DATA_BLOCK) {
     if (board.erase(Region.Custody, at) != Status.Ok) return Status.MediumFailed;
   }
   return Status.Ok;
@@ -141,11 +154,11 @@ function writeCopy(n: i32, from: usize): Status {
   return equal(from, back, CUSTODY_PLACE) ? Status.Ok : Status.MediumFailed;
 }
 
-/** Writes the custody place prepared at VAULT to both copies, first to second. Ok (the vault is open) | MediumFailed. */
+/** Writes the custody place prepared at VAULT to both copies, first to second, but one that is left. Ok (the vault is open) | MediumFailed. */
 export function create(): Status {
   custodyMac(VAULT);
   memory.copy(VAULT + CUSTODY_OFF_MAC, TAG, 16);
-  for (let n = 0; n < CUSTODY_COPIES; n++) {
+  for (let n = 0; n < places; n++) {
     if (writeCopy(n, VAULT) != Status.Ok) return Status.MediumFailed;
   }
   close();
@@ -157,10 +170,28 @@ export function create(): Status {
 export function hasSecond(): bool {
   const n = custody() == VAULT ? 1 : 0;
   const at = VAULT + n * CUSTODY_PLACE;
-  return board.read(Region.Custody, n * CUSTODY_PLACE, at, CUSTODY_PLACE) == Status.Ok && isGenuine(at);
+  return board.read(Region.Custody, n * CUSTODY_PLACE, at, CUSTODY_PLACE) == Status.Ok && isGenuine(at, CUSTODY_MAGIC);
+}
+
+/** Brings the transport key, 32 bytes, into the vault, which must be closed. Returns where, 0 = there is none. */
+@custody
+export function transportKey(): usize {
+  const at = VAULT + CUSTODY_PLACE;
+  const status = board.read(Region.Custody, CUSTODY_PLACE, at, CUSTODY_PLACE);
+  return status == Status.Ok && isGenuine(at, TRANSPORT_MAGIC) ? at + CUSTODY_OFF_ROOT : 0;
+}
+
+/** Writes a transport key, whose 32 bytes stand where transportKey() has them, to the second place. Ok | MediumFailed. */
+export function keepTransportKey(): Status {
+  const at = VAULT + CUSTODY_PLACE;
+  store<u32>(at, TRANSPORT_MAGIC, CUSTODY_OFF_MAGIC);
+  store<u8>(at, FORMAT_VERSION, CUSTODY_OFF_VERSION);
+  custodyMac(at);
+  memory.copy(at + CUSTODY_OFF_MAC, TAG, 16);
+  return writeCopy(1, at);
 }
 
 /** Writes a damaged copy anew from the good one, which is not touched: a cut in between leaves what was there. */
 export function mend(): void {
-  if (!hasSecond()) writeCopy(custody() == VAULT ? 1 : 0, custody());
+  if (!isSecondLeft() && !hasSecond()) writeCopy(custody() == VAULT ? 1 : 0, custody());
 }

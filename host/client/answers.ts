@@ -2,6 +2,7 @@
 
 import { CUSTODY_COPIES, type Custody } from "../../firmware/defs/custody.js";
 import { LISTED_DELTA } from "../../firmware/defs/filekey.js";
+import { ImageState } from "../../firmware/defs/image.js";
 import { SLOT_BLOCKS, UNIT } from "../../firmware/defs/medium.js";
 import { OPERATOR_PLACES } from "../../firmware/defs/operator.js";
 import {
@@ -18,6 +19,7 @@ import {
   Usage,
 } from "../../firmware/defs/record.js";
 import { CHALLENGE_SIZE, OPERATOR_ID, Role } from "../../firmware/defs/session.js";
+import type { Status } from "../../firmware/defs/status.js";
 import { CHALLENGE_MAX, ED25519_SIGNATURE, KEY_SIZE } from "../../firmware/defs/use.js";
 import { Key, State } from "../../firmware/defs/wire.js";
 import { type Binding, decodeBinding } from "../binding.js";
@@ -80,8 +82,26 @@ export interface Info extends Standing {
   board: number;
   /** What the core was bound to; absent when the record is none that this host knows. */
   binding?: Binding;
+  /** How it stands with an image. */
+  image: ImageStanding;
   /** Absent while there is no mounted store: blank, damaged, rescue. */
   store?: StoreInfo;
+}
+
+export interface ImageStanding {
+  state: ImageState;
+  /** The item that was refused, counted from 0; 0 otherwise. */
+  item: number;
+  /** Why it was; Ok otherwise. */
+  status: Status;
+}
+
+/** The key that images for a board are sealed to. */
+export interface TransportKey {
+  /** Of the board, 16 bytes. */
+  uniqueId: Uint8Array;
+  /** X25519, 32 bytes. */
+  publicKey: Uint8Array;
 }
 
 export interface StoreInfo {
@@ -209,8 +229,22 @@ export function readInfo(fields: Fields): Info {
     uniqueId: fields.bytes(Key.UniqueId, 16),
     board: fields.uint(Key.Board, 255),
     ...readBindingRecord(fields),
+    image: readImageStanding(fields),
     ...(fields.has(Key.Classes) && { store: readStore(fields) }),
   };
+}
+
+function readImageStanding(fields: Fields): ImageStanding {
+  const told = fields.array(Key.Image, 3);
+  const [state, item, status] = told;
+  const isWhole = told.length === 3 && told.every((one): one is number => Number.isInteger(one));
+  if (!isWhole || ImageState[state as number] === undefined || (item as number) < 0)
+    throw new ProtocolError("The device says of its image what this version does not know.");
+  return { state: state as ImageState, item: item as number, status: status as Status };
+}
+
+export function readTransportKey(fields: Fields): TransportKey {
+  return { uniqueId: fields.bytes(Key.UniqueId, 16), publicKey: fields.bytes(Key.Public, KEY_SIZE) };
 }
 
 function readBindingRecord(fields: Fields): Pick<Info, "binding"> {

@@ -35,9 +35,11 @@ import {
   readRecord,
   readShown,
   readSigned,
+  readTransportKey,
   readWritten,
   type Shown,
   type Signed,
+  type TransportKey,
   type Written,
 } from "./answers.js";
 import { type Answered, type Carrier, Connection, type ConnectionOptions } from "./connection.js";
@@ -468,6 +470,11 @@ export class Client {
       instance: answer.bytes(Key.Instance, 16),
       state: readState(answer),
     }));
+  }
+
+  /** The key that an image for this board is sealed to; a board without a store makes it when it has none. */
+  transportKey(): Promise<TransportKey> {
+    return this.#call(Command.TransportKey, [], readTransportKey);
   }
 
   /** Ends provisioning; also fine when it had ended. */

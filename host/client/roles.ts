@@ -35,6 +35,7 @@ const ROLES: Readonly<Record<Command, number>> = {
   [Command.Dump]: KEEPERS,
   [Command.Reset]: KEEPERS,
   [Command.ProvisionBegin]: Role.Setup,
+  [Command.TransportKey]: Role.Setup,
   [Command.FilekeyCreate]: Role.Admin,
   [Command.FilekeyDeltas]: READERS,
   [Command.FilekeyReserve]: Role.User,

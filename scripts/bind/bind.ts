@@ -94,6 +94,12 @@ const QUESTIONS: Record<string, Question> = {
     lacks: ({ custody }) => (custody === undefined ? "custody is missing" : undefined),
     choose: ({ custody }) => sealing("XChaCha20-Poly1305 in the core, under a filekey's Alpha", custody!.what),
   },
+  "sealed image": {
+    need: "custody for the transport key that an image is sealed to",
+    lacks: ({ custody }) => (custody === undefined ? "custody is missing" : undefined),
+    choose: ({ custody }) =>
+      sealing("XChaCha20-Poly1305 in the core, under a key agreed with the transport key", custody!.what),
+  },
   custody: {
     need: "a place for the root key",
     lacks: lacksCustody,

@@ -19,6 +19,7 @@ const PUBLIC: readonly string[] = [
     "CHALLENGE",
     "TOUCHES",
     "REFUSALS",
+    "IMAGE_OPEN",
     "PROLOGUE",
     "CONTEXT",
   ],

@@ -11,6 +11,10 @@ export interface Device {
   /** Where the slot region starts in `slots`. */
   readonly slotsOffset: number;
   readonly data: Nor;
+  /** Holds the image region. */
+  readonly image: Nor;
+  /** Where the image region starts in `image`. */
+  readonly imageOffset: number;
   readonly supply: Supply;
   /** Power off and on: whatever was running ends, the store mounts. @throws PowerCut when the supply's plan fires in it */
   boot(): void;

@@ -49,6 +49,10 @@ export abstract class Engine implements EngineDevice {
   get data() {
     return this.board.media.data;
   }
+  readonly imageOffset = 0;
+  get image() {
+    return this.board.media.image;
+  }
   get memory(): Uint8Array {
     return this.#memory;
   }

@@ -61,7 +61,8 @@ export class Board {
   }
 
   #medium(region: Region, offset: number, length: number) {
-    const { slots, data } = this.media;
+    const { slots, data, image } = this.media;
+    if (region === Region.Image) return offset + length <= image.size ? image : undefined;
     const nor = region === Region.Slots ? slots : data;
     const [from, to] =
       region === Region.Slots
@@ -87,7 +88,7 @@ export class Board {
 
   program = (region: Region, offset: number, pointer: number, length: number): Status => {
     const from = this.#inside(pointer >>> 0, length >>> 0);
-    const nor = this.#medium(region, offset >>> 0, length >>> 0);
+    const nor = region === Region.Image ? undefined : this.#medium(region, offset >>> 0, length >>> 0);
     return nor?.program(offset >>> 0, from) ? Status.Ok : Status.MediumFailed;
   };
 
@@ -96,7 +97,7 @@ export class Board {
   };
 
   blank = (region: Region, offset: number, length: number): number => {
-    if (region === Region.Slots) return Status.MediumFailed;
+    if (region === Region.Slots || region === Region.Image) return Status.MediumFailed;
     const nor = this.#medium(region, offset >>> 0, length >>> 0);
     return nor === undefined ? Status.MediumFailed : Number(nor.blank(offset >>> 0, length >>> 0));
   };

@@ -3,6 +3,7 @@ import { type BoardOptions, VirtualBoard } from "../../board/virtual/board.js";
 import type { Checkpoint } from "../../board/virtual/checkpoint.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { PowerCut } from "../../board/virtual/supply.js";
+import { IMAGE_ADDRESS } from "../../firmware/defs/image.js";
 import { SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
 import { builtPath } from "./built.js";
 import type { Device, Switch } from "./device.js";
@@ -51,6 +52,10 @@ export class VirtualDevice implements Device {
   get slots() {
     return this.board.code;
   }
+  get image() {
+    return this.board.code;
+  }
+  readonly imageOffset = IMAGE_ADDRESS;
   get data() {
     return this.board.data;
   }

@@ -12,6 +12,7 @@ import {
   Sealing,
   Target,
 } from "../../firmware/defs/binding.js";
+import { ImageState } from "../../firmware/defs/image.js";
 import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import {
   CLASSES_MAX,
@@ -226,7 +227,10 @@ export class MockStore {
       [Key.Corrupt, 0],
       [Key.ReservesLeft, 2_400_000],
     ]);
-    const binding = message([[Key.Binding, this.binding]]);
+    const binding = message([
+      [Key.Binding, this.binding],
+      [Key.Image, [ImageState.None, 0, Status.Ok]],
+    ]);
     return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store), ...binding]);
   }
 
