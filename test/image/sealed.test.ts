@@ -207,7 +207,9 @@ describe.each(deviceTargets)("an image on $name that power leaves", (kind) => {
     const { device } = target;
     flashed(target, requests([put("one", bodies.one), put("three", bodies.three)]));
     const media = [device.slots, device.data, device.image].map((nor) => [nor, nor.snapshot()] as const);
-    const restore = () => media.forEach(([nor, snapshot]) => nor.restore(snapshot));
+    const restore = () => {
+      for (const [nor, snapshot] of media) nor.restore(snapshot);
+    };
     device.supply.arm({ operation: 1_000_000, tear: "before" });
     open(target);
     const operations = device.supply.sinceArmed;
