@@ -126,6 +126,7 @@ export const STATES = new Words<State>("state", [
   [State.CustodyDamaged, "custody damaged"],
   [State.WrongVersion, "wrong version"],
   [State.Rescue, "rescue"],
+  [State.OtherBoard, "another board's"],
 ]);
 
 /** What a core can be bound to: SPEC.md §19. */

@@ -217,6 +217,7 @@ function planBlank(manifest: Manifest, credentials: readonly Loaded[]): Planned[
 function refuseDamaged(state: State): void {
   if (state === State.CustodyDamaged) throw new DeviceError(Status.CustodyDamaged);
   if (state === State.WrongVersion) throw new DeviceError(Status.WrongVersion);
+  if (state === State.OtherBoard) throw new DeviceError(Status.OtherBoard);
   if (state === State.Rescue) throw new DeviceError(Status.Rescue);
 }
 

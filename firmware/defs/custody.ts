@@ -10,6 +10,7 @@ export const CUSTODY_OFF_INSTANCE: i32 = 8; // 16 bytes, random
 export const CUSTODY_OFF_ROOT: i32 = 24; // 32 bytes
 export const CUSTODY_OFF_MANIFEST: i32 = 56; // 16 bytes, digest that the host named
 export const CUSTODY_OFF_GEOMETRY: i32 = 72; // CLASSES_MAX × (u16 units per slot, u8 blocks, u8 zero)
+export const CUSTODY_OFF_BOARD: i32 = 104; // 8 bytes: start of BLAKE3 of the unique id that it is for; zeros = any
 export const CUSTODY_OFF_MAC: i32 = 112; // 16 bytes, keyed BLAKE3 over the first 112
 export const GEOMETRY_SIZE: i32 = 4;
 

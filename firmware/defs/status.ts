@@ -49,6 +49,8 @@ export enum Status {
   EntropyNotReady = -23,
   /** The device is in rescue mode after three traps; only hello, info and dump answer. */
   Rescue = -24,
+  /** The store on the medium was made for another board. Nothing changed. Put it back on that one, or reset. */
+  OtherBoard = -25,
 
   /** Programming or erasing failed and the store mounted itself again. Whether the change happened is what list shows now; repeat it with the same token. */
   MediumFailed = -32,

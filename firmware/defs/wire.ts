@@ -131,4 +131,5 @@ export enum State {
   CustodyDamaged = 5,
   WrongVersion = 6,
   Rescue = 7,
+  OtherBoard = 8,
 }

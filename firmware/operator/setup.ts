@@ -12,7 +12,11 @@ import * as store from "../store/store";
 export function isAccepted(): bool {
   const life = store.lifeState();
   return (
-    life == State.Blank || life == State.Provisioning || life == State.CustodyDamaged || life == State.WrongVersion
+    life == State.Blank ||
+    life == State.Provisioning ||
+    life == State.CustodyDamaged ||
+    life == State.WrongVersion ||
+    life == State.OtherBoard
   );
 }
 

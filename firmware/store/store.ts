@@ -4,12 +4,13 @@
 
 import * as board from "../board";
 import { hash, keyed } from "../crypto/blake3";
-import { equal, wipe } from "../crypto/bytes";
+import { equal, isZero, wipe } from "../crypto/bytes";
 import { publish } from "../crypto/declassify";
 import * as aead from "../crypto/xchacha20poly1305";
-import { FACTS_OFF_CUSTODY, Region } from "../defs/boundary";
+import { FACTS_OFF_BOUND, FACTS_OFF_CUSTODY, FACTS_OFF_UID, Region } from "../defs/boundary";
 import {
   CUSTODY_MAGIC,
+  CUSTODY_OFF_BOARD,
   CUSTODY_OFF_CLASSES,
   CUSTODY_OFF_GEOMETRY,
   CUSTODY_OFF_INSTANCE,
@@ -148,6 +149,7 @@ function mountAs(): State {
   if (custody == Status.WrongVersion) return State.WrongVersion;
   if (custody != Status.Ok) return journal.isAnnounced() || journal.isVirgin() ? State.Blank : State.CustodyDamaged;
   const place = vault.description();
+  if (!isForBoard(place + CUSTODY_OFF_BOARD)) return State.OtherBoard;
   if (geometry.set(place + CUSTODY_OFF_GEOMETRY, load<u8>(place, CUSTODY_OFF_CLASSES)) >= 0)
     return State.CustodyDamaged;
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
@@ -168,6 +170,19 @@ function mountAs(): State {
   if (!digest.mount() || corrupt > 0 || journal.isDoubted()) return State.Degraded;
   if (found == Status.ReadOnly) return State.ReadOnly;
   return state.hasFlag(CURRENT, BODY_PROVISIONED) ? State.Ready : State.Provisioning;
+}
+
+/** Writes who this board is, as custody says it, to PAGE. Ok | Unreadable. */
+function readBoard(): Status {
+  const status = <Status>board.read(Region.Facts, FACTS_OFF_UID, PAGE + 32, 16);
+  hash(TAG, PAGE + 32, 16);
+  publish(PAGE, TAG, 8);
+  return status;
+}
+
+/** Whether the 8 bytes of custody name this board, or none. */
+function isForBoard(at: usize): bool {
+  return isZero(at, 8) || (readBoard() == Status.Ok && equal(PAGE, at, 8));
 }
 
 /** Whether an image began the provisioning that was cut: it begins again, and the key that it is sealed to must stay. */
@@ -191,6 +206,7 @@ export function mayList(): Status {
   if (life == State.CustodyDamaged) return Status.CustodyDamaged;
   if (life == State.WrongVersion) return refuse(Status.WrongVersion, vault.otherVersion());
   if (life == State.Rescue) return Status.Rescue;
+  if (life == State.OtherBoard) return Status.OtherBoard;
   return Status.Ok;
 }
 /** Whether seals may be opened. */
@@ -246,6 +262,9 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
   store<u32>(VAULT, CUSTODY_MAGIC, CUSTODY_OFF_MAGIC);
   store<u8>(VAULT, FORMAT_VERSION, CUSTODY_OFF_VERSION);
   if (board.read(Region.Facts, FACTS_OFF_CUSTODY, VAULT + CUSTODY_OFF_KIND, 1) != Status.Ok) return Status.Unreadable;
+  if (readBoard() != Status.Ok || board.read(Region.Facts, FACTS_OFF_BOUND, PAGE + 32, 1) != Status.Ok)
+    return Status.Unreadable;
+  if (load<u8>(PAGE + 32) != 0) memory.copy(VAULT + CUSTODY_OFF_BOARD, PAGE, 8);
   store<u8>(VAULT, count, CUSTODY_OFF_CLASSES);
   memory.copy(VAULT + CUSTODY_OFF_MANIFEST, manifest, 16);
   memory.copy(VAULT + CUSTODY_OFF_GEOMETRY, classes, count * GEOMETRY_SIZE);

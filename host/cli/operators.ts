@@ -31,6 +31,7 @@ export const SETUP_STATES: readonly State[] = [
   State.Provisioning,
   State.CustodyDamaged,
   State.WrongVersion,
+  State.OtherBoard,
 ];
 
 export class Operators implements OperatorKeys {
@@ -183,6 +184,7 @@ function refuseUnready(state: State, someKnown: boolean): void {
   if (state === State.Blank) throw new DeviceError(Status.NotProvisioned);
   if (state === State.CustodyDamaged) throw new DeviceError(Status.CustodyDamaged);
   if (state === State.WrongVersion) throw new DeviceError(Status.WrongVersion);
+  if (state === State.OtherBoard) throw new DeviceError(Status.OtherBoard);
   if (state === State.Provisioning && !someKnown)
     throw new NotFoundError(
       "This device is being provisioned, and no key of its operators is on this computer yet.",

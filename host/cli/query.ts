@@ -164,7 +164,7 @@ function printListing(context: Context, { entries, corrupt }: Listing, none: str
 
 /** Nobody here may ask the device more than hello, which is no reason to tell nothing. */
 function isUnknown(error: unknown): error is MbsError {
-  const states: Status[] = [Status.NotProvisioned, Status.CustodyDamaged, Status.WrongVersion];
+  const states: Status[] = [Status.NotProvisioned, Status.CustodyDamaged, Status.WrongVersion, Status.OtherBoard];
   return error instanceof NotFoundError || (error instanceof DeviceError && states.includes(error.status));
 }
 

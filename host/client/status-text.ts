@@ -102,6 +102,10 @@ export const STATUS_TEXT: Readonly<Record<Status, readonly [string, string]>> = 
     `The flash was written in another format version. ${UNCHANGED}`,
     "Flash the firmware that wrote it.",
   ],
+  [Status.OtherBoard]: [
+    `The store in the flash was made for another board. ${UNCHANGED}`,
+    "Flash the image that names this board (`mbs info` tells its unique id), or `mbs reset`.",
+  ],
   [Status.HandshakeRefused]: [
     `The device refused a session and does not tell why. ${UNCHANGED}`,
     "Check the operator's id and key, and that this is the right device.",
