@@ -7,6 +7,7 @@ import * as claims from "../firmware/defs/claims.js";
 import * as custody from "../firmware/defs/custody.js";
 import * as file from "../firmware/defs/file.js";
 import * as filekey from "../firmware/defs/filekey.js";
+import * as image from "../firmware/defs/image.js";
 import * as journal from "../firmware/defs/journal.js";
 import * as link from "../firmware/defs/link.js";
 import * as medium from "../firmware/defs/medium.js";
@@ -86,10 +87,14 @@ const layouts = [
   { section: 16, name: "delta", module: filekey, size: filekey.DELTA_SIZE, prefix: "DELTA_" },
   { section: 16, name: "sealed delta", module: filekey, size: filekey.SEALED_DELTA, prefix: "SEALED_DELTA_" },
   { section: 19, name: "binding record", module: binding, size: binding.BINDING_SIZE },
+  { section: 20, name: "descriptor", module: image, size: image.DESCRIPTOR_SIZE, prefix: "DESCRIPTOR_" },
+  { section: 20, name: "image header", module: image, size: image.IMAGE_HEADER, prefix: "IMAGE_" },
 ];
 
 describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, module, size, prefix }) => {
-  const table = rows(text(section)).filter((row) => prefix === undefined || row.name.startsWith(prefix));
+  // of the tables of a section, the one that names something with the prefix
+  const tables = prefix === undefined ? [text(section)] : text(section).split("\n\n");
+  const table = tables.map(rows).find((one) => one.some((row) => row.name.startsWith(prefix ?? "")))!;
 
   it("names every offset constant with its value, and no other", () => {
     expect(named(table)).toEqual(offsets(module, prefix));
@@ -100,12 +105,13 @@ describe.each(layouts)("the table of SPEC §$section ($name)", ({ section, modul
   });
 
   it("would not pass with a row lost, moved, or of another size", () => {
-    const last = table.at(-1)!;
-    const lost = table.slice(0, -1);
+    const last = table.findLast(({ name }) => name !== "")!;
+    const lost = table.filter((row) => row !== last);
+    const changed = (change: Partial<Row>) => table.map((row) => (row === last ? { ...row, ...change } : row));
     expect(named(lost)).not.toEqual(offsets(module, prefix));
     expect(ends(lost)).not.toEqual(begins(lost, size));
-    expect(named([...lost, { ...last, offset: last.offset + 1 }])).not.toEqual(offsets(module, prefix));
-    const larger = [...lost, { ...last, size: last.size + 1 }];
+    expect(named(changed({ offset: last.offset + 1 }))).not.toEqual(offsets(module, prefix));
+    const larger = changed({ size: last.size + 1 });
     expect(ends(larger)).not.toEqual(begins(larger, size));
   });
 });
@@ -166,6 +172,7 @@ describe("the data-flash map of SPEC §2", () => {
     expect(region("Slots")).toEqual([medium.SLOT_BLOCK, medium.UNIT]);
     expect(region("Data")).toEqual([medium.DATA_BLOCK, medium.DATA_UNIT]);
     expect(region("Custody")).toEqual([medium.DATA_BLOCK, medium.DATA_UNIT]);
+    expect(region("Image")?.[0]).toBe(image.IMAGE_BLOCK);
   });
 });
 
@@ -212,6 +219,15 @@ describe("the constants among themselves", () => {
     expect(session.NOISE_SECOND).toBe(use.KEY_SIZE + 1 + 16);
     expect(session.SEALED_EXTRA).toBe(session.SEALED_HEAD + 16);
     expect(link.INNER_MAX).toBe(link.MESSAGE_MAX - session.SEALED_EXTRA);
+  });
+
+  it("put descriptor and setup code into the firmware, and the image region between firmware and slots", () => {
+    const { DESCRIPTOR_ADDRESS, DESCRIPTOR_OFF_SETUP, DESCRIPTOR_SIZE, FIRMWARE_SIZE } = image;
+    expect(DESCRIPTOR_OFF_SETUP + session.PSK_SIZE).toBe(DESCRIPTOR_SIZE);
+    expect(DESCRIPTOR_ADDRESS + DESCRIPTOR_SIZE).toBeLessThan(FIRMWARE_SIZE);
+    expect(image.IMAGE_ADDRESS).toBe(FIRMWARE_SIZE);
+    expect(image.IMAGE_ADDRESS + image.IMAGE_BLOCK * image.IMAGE_BLOCKS).toBe(0x100000);
+    expect(image.IMAGE_HEADER % medium.UNIT).toBe(0);
   });
 
   it("end the facts with setup code and binding record", () => {
@@ -324,6 +340,7 @@ describe("build/defs.h", () => {
     custody,
     file,
     filekey,
+    image,
     journal,
     link,
     medium,

@@ -76,7 +76,7 @@ describe("a request", () => {
         expect(Status[status]).toBeDefined();
         if (AT_ONCE.includes(status)) expect(bench.device.supply.operations).toBe(before);
         const command = map.get(Key.Command) as number;
-        if (command > Command.FilekeyDelete) expect(Status[status]).toBe("UnknownCommand");
+        if (command > Command.TransportKey) expect(Status[status]).toBe("UnknownCommand");
         if (command === 0 || (map.size > 1 && command === Command.List)) expect(Status[status]).toBe("Malformed");
       }),
       1500,

@@ -55,6 +55,7 @@ const CHANGES = new Set([
   Command.FilekeyDelete,
   Command.FilekeyReserve,
   Command.FilekeyRenew,
+  Command.TransportKey,
 ]);
 const REFUSED_AT_ONCE = [Status.Malformed, Status.UnknownCommand, Status.WrongRole];
 
@@ -271,6 +272,10 @@ export class Player {
     device.exchange(Uint8Array.of(0)); // whatever stood on the line is over
     this.#talk.reset();
     this.#talk.person = people.touches;
+    must(
+      device.image.wear.every(({ erases }) => erases === 0),
+      "a message erases what lies in the image region",
+    );
     const state = this.#talk.ask(Command.Hello).get(Key.State) as State;
     if (this.#mayReset || state === State.Blank || state === State.Provisioning) {
       must(this.#mayReset || this.#changed, "the store is gone, and nobody asked for it");

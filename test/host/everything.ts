@@ -100,6 +100,7 @@ function collect(line: Messages, bytes: Uint8Array, into: Uint8Array[]): void {
 export async function everything(client: Client): Promise<void> {
   const made = { tier: Tier.Private, policy: 0 };
   await client.hello();
+  await client.transportKey();
   await client.provisionBegin(Buffer.from("manifest digest!"), [{ slotSize: 4096, blocks: 32 }]);
   await client.operatorAdd({ ...ADMIN, role: Role.Admin });
   await client.operatorAdd({ ...USER, role: Role.User });

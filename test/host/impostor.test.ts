@@ -2,6 +2,7 @@
  *  the command line keeps, sends and deletes follows from what a session proves. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
+import { ImageState } from "../../firmware/defs/image.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
@@ -79,6 +80,7 @@ function impostor({ state, hello = Buffer.alloc(16), instance, asking: claimed =
             [Key.UniqueId, Buffer.alloc(16)],
             [Key.Board, 1],
             [Key.Binding, Buffer.alloc(0)],
+            [Key.Image, [ImageState.None, 0, Status.Ok]],
           ]);
         }
         return session.manage(command, request) ?? message([]);

@@ -42,6 +42,9 @@ const BOUND: Binding = {
   ...{ entropy: EntropySource.ClockJitter, presence: PresenceSource.Switches },
 };
 
+const UNIQUE_ID = Buffer.alloc(16, 0x1d);
+const TRANSPORT_PUBLIC = Buffer.alloc(32, 0x7b);
+
 /** What an operator of a mock holds. */
 export const SETUP: Operator = { id: "", key: Buffer.alloc(32, 0x5e) };
 export const ADMIN: Operator = { id: "admin", key: Buffer.alloc(32, 0xad) };
@@ -68,6 +71,8 @@ export class MockStore {
   residue: Uint8Array[] = [];
   /** The binding record, as info tells it: of an EK-RA6M5 in everything. */
   binding = encodeBinding(BOUND);
+  /** How it stands with an image, as info tells it. */
+  image = ImageState.None;
   epoch = 1;
   sequence = 0;
   /** Puts that still succeed. */
@@ -105,6 +110,7 @@ export class MockStore {
   #dispatch(command: Command, request: Message, asking: Asking): Refusal | Message {
     if (command === Command.Info) return this.#info(asking);
     if (command === Command.ProvisionBegin) return this.#begin(request);
+    if (command === Command.TransportKey) return this.#transportKey();
     if (command === Command.Attest && !request.has(Key.Handle)) return this.#attest(request);
     if (this.state === State.Blank) return Status.NotProvisioned;
     const operators = this.session.manage(command, request);
@@ -140,6 +146,15 @@ export class MockStore {
     return this.records.find(({ attributes }) => same(attributes.get(Key.Handle), request.get(Key.Handle)));
   }
 
+  #transportKey(): Refusal | Message {
+    if (this.state !== State.Blank) return Status.AlreadyProvisioned;
+    this.image = ImageState.Awaited;
+    return message([
+      [Key.UniqueId, UNIQUE_ID],
+      [Key.Public, TRANSPORT_PUBLIC],
+    ]);
+  }
+
   #reset(): Message {
     this.state = State.Blank;
     this.records = [];
@@ -164,7 +179,7 @@ export class MockStore {
       [Key.Instance, this.instance],
       [Key.Custody, 3],
       [Key.CoreHash, Buffer.alloc(32, 0xcc)],
-      [Key.UniqueId, Buffer.alloc(16, 0x1d)],
+      [Key.UniqueId, UNIQUE_ID],
       [Key.Challenge, request.get(Key.Challenge)],
     ]);
     const told = [Key.Handle, Key.Usage, Key.Tier, Key.Policy, Key.Epoch, Key.Origin, Key.Sequence, Key.Created];
@@ -209,7 +224,7 @@ export class MockStore {
     const facts = message([
       [Key.Custody, 3],
       [Key.CoreHash, Buffer.alloc(32, 0xcc)],
-      [Key.UniqueId, Buffer.alloc(16, 0x1d)],
+      [Key.UniqueId, UNIQUE_ID],
       [Key.Board, 1],
       [Key.Role, role],
       [Key.Operator, operator === "" ? undefined : operator],
@@ -229,7 +244,7 @@ export class MockStore {
     ]);
     const binding = message([
       [Key.Binding, this.binding],
-      [Key.Image, [ImageState.None, 0, Status.Ok]],
+      [Key.Image, [this.image, 0, Status.Ok]],
     ]);
     return new Map([...this.#hello(), ...facts, ...(this.state === State.Blank ? [] : store), ...binding]);
   }

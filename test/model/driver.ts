@@ -35,10 +35,12 @@ export class Driver {
         [Key.Blocks, blocks],
       ]),
     );
+    this.ask(Command.TransportKey);
     this.ask(Command.ProvisionBegin, [
       [Key.Manifest, new Uint8Array(16)],
       [Key.Classes, maps],
     ]);
+    this.ask(Command.TransportKey); // AlreadyProvisioned
     this.ask(Command.ProvisionFinish); // NoAdmin
     const key = this.#bytes(KEY_SIZE);
     this.ask(Command.OperatorAdd, [

@@ -78,6 +78,7 @@ export class ModelStore implements Target {
     if (command === Command.Hello) return this.#hello();
     if (command === Command.Info) return this.#info();
     if (command === Command.ProvisionBegin) return this.#provision(asked);
+    if (command === Command.TransportKey) return this.#transportKey();
     if (asked.has(Key.Operator)) Operators.check(asked);
     if (command === Command.Put || command === Command.Generate) checkAttributes(asked);
     if (command === Command.Policy && (asked.get(Key.Policy) as number) > POLICY_MAX)
@@ -271,6 +272,12 @@ export class ModelStore implements Target {
       this.#counted = true; // epoch 0 is the one of the power-up that provisioned
     }
     return [[Key.State, this.#state]];
+  }
+
+  /** The key itself is what the device made. */
+  #transportKey(): Fields {
+    if (this.#state !== State.Blank) throw new Refusal(Status.AlreadyProvisioned);
+    return [];
   }
 
   #finish(): Fields {

@@ -65,8 +65,8 @@ export const custody: readonly Mutant[] = [
     name: "first-place-not-cleared",
     breaks: "A first record that was cut reads as none at one boot and as one at the next.",
     file: STORE,
-    from: "    return journal.isAnnounced() ? afterReset() : State.CustodyDamaged;\n",
-    to: "    return journal.isAnnounced() ? State.Blank : State.CustodyDamaged;\n",
+    from: "return isForImage() ? State.Blank : afterReset();",
+    to: "return State.Blank;",
     caughtBy: [PROVISION],
   },
   {

@@ -130,7 +130,10 @@ describe("what is not shown", () => {
   });
 
   it("is a use that only the final code has", () => {
-    const explanations = built.explanations.replace("3 decisions, 61 readings", "3 decisions, 60 readings");
-    expect(problems("constant time", { explanations })).toEqual([expect.stringContaining("there are 3, 61, 3")]);
+    const readings = Number(built.explanations.match(/3 decisions, (\d+) readings/)![1]);
+    const explanations = built.explanations.replace(`${readings} readings`, `${readings - 1} readings`);
+    expect(problems("constant time", { explanations })).toEqual([
+      expect.stringContaining(`there are 3, ${readings}, 3`),
+    ]);
   });
 });

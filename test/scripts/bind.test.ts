@@ -85,7 +85,7 @@ describe("bind", () => {
     [
       "without custody",
       (one) => delete one.custody,
-      ["a place for the root key (custody; core.", "vault.open", "sealed record", "sealed delta"],
+      ["a place for the root key (custody; core.", "vault.open", "sealed record", "sealed delta", "sealed image"],
     ],
     ["without presence", (one) => delete one.presence, ["(presence; core.", "panel.show", "presence is missing"]],
     ["without a clock", (one) => delete one.clock, ["clock is missing"]],
@@ -258,7 +258,7 @@ describe("npm run bind", () => {
     expect(text.out).toContain("core.take -> ");
     const json = JSON.parse(run("--target", target, "--json").out);
     expect(json).toMatchObject({ schemaVersion: 1, target: "ek-ra6m5", engine: "wasm3", constantTime: "unproven" });
-    expect(json.choices).toHaveLength(11);
+    expect(json.choices).toHaveLength(12);
   });
 
   it("writes the record as C and as bytes, the same", () => {

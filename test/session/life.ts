@@ -22,6 +22,7 @@ export function life(target: Bench): Uint8Array[] {
   };
   as({ id: "", key: CODE });
   help.info(target);
+  ok(target.ask(Command.TransportKey));
   ok(help.begin(target, [{ units: 32, blocks: 2 }], Buffer.from(help.randomBytes(16))));
   ok(help.addOperator(target, ADMIN.id, Role.Admin, ADMIN.key));
   as(ADMIN);

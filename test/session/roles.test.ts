@@ -51,6 +51,7 @@ const COMMANDS = `
   FilekeyContainer   -     x     -     -    Ok
   FilekeyOpen        -     x     -     -    Ok
   ProvisionBegin     -     -     -     x    AlreadyProvisioned
+  TransportKey       -     -     -     x    AlreadyProvisioned
   Reset              -     -     x     x    Ok
 `;
 
@@ -151,6 +152,7 @@ const REQUESTS: Record<string, (target: Bench, made: Subjects) => Message> = {
   FilekeyContainer: (target, { filekey }) => claims.container(target, filekey, 1),
   FilekeyOpen: (target, { filekey, sealed }) => claims.open(target, filekey, sealed),
   ProvisionBegin: (target) => help.begin(target, help.SMALL),
+  TransportKey: (target) => target.ask(Command.TransportKey),
   Reset: (target) => target.ask(Command.Reset),
 };
 

@@ -67,6 +67,7 @@ describe.each(deviceTargets)("info on $name", (kind) => {
       Key.Role,
       Key.Refusals,
       Key.Binding,
+      Key.Image,
     ]);
     begin(target, CLASSES);
     addAdmin(target);

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SLOTS_SIZE = MBS_SLOT_BLOCK * MBS_SLOT_BLOCKS };
+enum { SLOTS_SIZE = MBS_SLOT_BLOCK * MBS_SLOT_BLOCKS, IMAGE_SIZE = MBS_IMAGE_BLOCK * MBS_IMAGE_BLOCKS };
 enum { SLOT_UNITS = SLOTS_SIZE / MBS_UNIT, DATA_UNITS = MBS_DATA_SIZE / MBS_DATA_UNIT };
 
 struct media {
@@ -97,6 +97,10 @@ u32 Z_boardZ_read(struct Z_board_instance_t *board, u32 number, u32 offset, u32 
   (void)board;
   const uint8_t *from = region(number, offset, length);
   watch_writes(pointer, length);
+  if (number == MBS_REGION_IMAGE && (uint64_t)offset + length <= IMAGE_SIZE) { /* no image was flashed */
+    memset(device_memory() + pointer, 0xff, length);
+    return MBS_OK;
+  }
   if (!from) return MBS_UNREADABLE; /* a dump may ask for custody, and leaves it to the board to refuse */
   memcpy(device_memory() + pointer, from, length);
   if (number == MBS_REGION_DATA || number == MBS_REGION_CUSTODY) /* erased data flash reads as noise */
