@@ -11,6 +11,7 @@ import {
   Target,
 } from "../firmware/defs/binding.js";
 import { Custody } from "../firmware/defs/custody.js";
+import { ImageState } from "../firmware/defs/image.js";
 import {
   ALG_ED25519,
   ALG_ES256,
@@ -87,6 +88,15 @@ export const PRESENCES = new Words<Presence>("presence", [
   [Presence.Each, "each"],
 ]);
 
+export const IMAGE_STATES = new Words<ImageState>("image", [
+  [ImageState.None, "none"],
+  [ImageState.Awaited, "awaited: the board has a transport key"],
+  [ImageState.Foreign, "for another board"],
+  [ImageState.Unopened, "not opened: damaged, of another format, or sealed to a key that is not here"],
+  [ImageState.Stopped, "stopped"],
+  [ImageState.Opening, "being opened"],
+  [ImageState.Erasing, "being erased"],
+]);
 export const CUSTODIES = new Words<Custody>("custody", [
   [Custody.Device, "device"],
   [Custody.Injected, "injected"],

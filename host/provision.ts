@@ -209,7 +209,8 @@ export async function dryRun(
   return { state, planned: planCredentials(credentials, store.classes, free, entries) };
 }
 
-function planBlank(manifest: Manifest, credentials: readonly Loaded[]): Planned[] {
+/** How a blank device would take them. @throws FileError when something does not fit */
+export function planBlank(manifest: Manifest, credentials: readonly Loaded[]): Planned[] {
   return planCredentials(credentials, manifest.classes, manifest.classes.map(capacity), []);
 }
 

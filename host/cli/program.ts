@@ -21,6 +21,7 @@ import { addFilekey } from "./filekey.js";
 import { addFlash } from "./flash.js";
 import { addGenerate } from "./generate.js";
 import { addGet } from "./get.js";
+import { addImage } from "./image.js";
 import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
 import { addOperator } from "./operator.js";
 import { addPolicy } from "./policy.js";
@@ -83,6 +84,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     addDelta,
     addClaim,
     addProvision,
+    addImage,
     addOperator,
     addSession,
     addReset,

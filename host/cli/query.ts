@@ -1,13 +1,16 @@
 /** info, list, find, show: what the device says about itself and its records. No seal is opened but by show. */
 import type { Command } from "commander";
+import { ImageState } from "../../firmware/defs/image.js";
 import { Status } from "../../firmware/defs/status.js";
-import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
+import { Command as DeviceCommand, State } from "../../firmware/defs/wire.js";
 import type { Binding } from "../binding.js";
 import type { ClassInfo, Hello, Info, Listing, Standing, StoreInfo } from "../client/answers.js";
 import { handleText } from "../client/client.js";
 import { DeviceError, type MbsError, NotFoundError, UsageError } from "../client/errors.js";
 import type { FindRequest } from "../client/requests.js";
 import { roleText } from "../client/roles.js";
+import { STATUS_TEXT } from "../client/status-text.js";
+import { boardKeyText } from "../image/board-key.js";
 import {
   ALGORITHMS,
   ATOMICS,
@@ -17,6 +20,7 @@ import {
   CUSTODIES,
   ENGINES,
   ENTROPY_SOURCES,
+  IMAGE_STATES,
   KINDS,
   ORIGINS,
   PRESENCE_SOURCES,
@@ -29,6 +33,7 @@ import {
 } from "../names.js";
 import { packageCore } from "../package.js";
 import type { Context } from "./context.js";
+import { checkOutputFile, writeOutput } from "./files.js";
 import { checkLabel, integer } from "./parse.js";
 import { ENTRY_ALIGN, ENTRY_HEADINGS, entryJson, entryRows, policyText } from "./present.js";
 import { pairs, table } from "./table.js";
@@ -39,8 +44,15 @@ const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 export function addQueries(program: Command, context: () => Context): void {
   program
     .command("info")
+    .option("--transport-key", "the key that an image for this board is sealed to; a blank board makes it")
+    .option("-o, --output <FILE>", "with --transport-key: write it there, for `mbs image build --for FILE`")
+    .option("--force", "replace FILE if it exists", false)
+    .option("--setup-code-file <FILE>", "for a blank board that was flashed with one (default: MBS_SETUP_CODE)")
     .description("what the device is, how full and how worn its store is")
-    .action(async () => {
+    .action(async (options: InfoOptions) => {
+      context().setupCodeFile = options.setupCodeFile;
+      if (options.transportKey) return tellTransportKey(context(), options);
+      if (options.output !== undefined) throw new UsageError("-o goes with --transport-key.");
       const { hello, info } = await context().withClient({ commands: [DeviceCommand.Info] }, async (client) => {
         const hello = await client.hello();
         try {
@@ -168,6 +180,33 @@ function isUnknown(error: unknown): error is MbsError {
   return error instanceof NotFoundError || (error instanceof DeviceError && states.includes(error.status));
 }
 
+interface InfoOptions {
+  transportKey?: boolean;
+  output?: string;
+  force: boolean;
+  setupCodeFile?: string;
+}
+
+async function tellTransportKey(context: Context, { output, force }: InfoOptions): Promise<void> {
+  if (output !== undefined) await checkOutputFile(output, force);
+  context.kept = "The board has a transport key, or will make one when it is asked again; nothing else changed.";
+  const wish = { commands: [DeviceCommand.TransportKey], setup: [State.Blank] };
+  const key = await context.withClient(wish, async (client) => {
+    const { state } = await client.hello();
+    if (state !== State.Blank)
+      throw new UsageError(
+        `Only a blank board takes an image, and this one is ${STATES.word(state)}.`,
+        "A board with a store takes credentials by `mbs put` and `mbs provision`; `mbs reset` makes it blank.",
+      );
+    return client.transportKey();
+  });
+  const text = boardKeyText(key);
+  const json = { uniqueId: hex(key.uniqueId), publicKey: hex(key.publicKey) };
+  if (output === undefined) return context.result(json, [text.trimEnd()]);
+  await writeOutput(output, Buffer.from(text), force);
+  context.result({ ...json, file: output }, [`${output}: images sealed to it are for board ${json.uniqueId} alone`]);
+}
+
 function standingJson(told: Standing): Record<string, unknown> {
   return {
     state: STATES.word(told.state),
@@ -193,6 +232,7 @@ const UNTOLD = {
   uniqueId: null,
   coreHash: null,
   binding: null,
+  image: null,
   store: null,
 };
 
@@ -226,8 +266,21 @@ function infoJson(info: Info): Record<string, unknown> {
     uniqueId: hex(info.uniqueId),
     coreHash: hex(info.coreHash),
     binding: info.binding === undefined ? null : bindingJson(info.binding),
+    image: imageJson(info),
     store: store === undefined ? null : storeJson(store),
   };
+}
+
+function imageJson({ image }: Info) {
+  const { state, item, status } = image;
+  return { state: IMAGE_STATES.word(state), ...(state === ImageState.Stopped && { item, status }) };
+}
+
+function imageFacts({ image }: Info): (readonly [string, string])[] {
+  const { state, item, status } = image;
+  if (state === ImageState.None) return [];
+  const [why] = STATUS_TEXT[status] ?? ["The firmware trapped before."];
+  return [["image", `${IMAGE_STATES.word(state)}${state === ImageState.Stopped ? ` at item ${item}: ${why}` : ""}`]];
 }
 
 function storeJson(store: StoreInfo): Record<string, unknown> {
@@ -247,6 +300,7 @@ function infoLines(info: Info): string[] {
     ...(packageCore() === hex(info.coreHash) ? [] : [["", "which is not the core of this package"] as const]),
     ...bindingFacts(info),
     ["board", `${info.board === 1 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
+    ...imageFacts(info),
     ...trapFacts(info.trapCode),
     ["session", `${info.operator ?? "setup code"}, ${roleText(info.role)}`],
     ["refused", refusalsText(info.refusals)],

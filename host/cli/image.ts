@@ -1,0 +1,298 @@
+/** image build, image inspect: files that make a board with its credentials. host/image makes and reads them. */
+import { createHash } from "node:crypto";
+import { dirname } from "node:path";
+import { type Command, Option } from "commander";
+import { Custody } from "../../firmware/defs/custody.js";
+import { handleText } from "../client/client.js";
+import { FileError, UsageError } from "../client/errors.js";
+import { type FlashFile, inspect, readFlashFile } from "../flash/file.js";
+import { DATA, FIRMWARE, IMAGE, type Range, SLOTS, within } from "../flash/map.js";
+import { parseBoardKey } from "../image/board-key.js";
+import { buildInjected, buildSealed, type Made, type Recipe } from "../image/build.js";
+import { hex, type Segment, writeHex } from "../image/hex.js";
+import { type StoreContent, sealedIn, storeIn } from "../image/inspect.js";
+import { derivedKeys } from "../image/keys.js";
+import { parseManifest } from "../manifest.js";
+import { CUSTODIES, ROLES, USAGES } from "../names.js";
+import { builtFirmware } from "../package.js";
+import { loadCredentials } from "../provision.js";
+import { type Context, SCHEMA_VERSION } from "./context.js";
+import { checkOutputFile, readInput, writeOutput } from "./files.js";
+import { policyText } from "./present.js";
+import { ask } from "./prompt.js";
+import { pairs, table } from "./table.js";
+
+interface BuildOptions {
+  output: string;
+  for?: string;
+  custody: "device" | "injected";
+  board?: string;
+  insecureSeed?: string;
+  elf?: string;
+  force: boolean;
+}
+
+const REGIONS: readonly (readonly [string, Range])[] = [
+  ["firmware", FIRMWARE],
+  ["image", IMAGE],
+  ["slots", SLOTS],
+  ["data", DATA],
+];
+const SECRET =
+  "THIS FILE IS A SECRET: it holds the root key and everything sealed under it. Whoever has it has the credentials.";
+const INSECURE =
+  "INSECURE: everything in this file follows from a seed. It protects nothing; for tests and demonstrations alone.";
+
+export function addImage(program: Command, context: () => Context): void {
+  const image = program.command("image").description("files that make a board with its credentials");
+  image
+    .command("build")
+    .argument("<manifest>", "a TOML file; host/example.toml shows every field")
+    .requiredOption("-o, --output <FILE>", "Intel HEX; .bin of each region and a .json with hashes go beside it")
+    .option("--for <BOARD.pub>", "seal to the board that gave this key: mbs info --transport-key -o BOARD.pub")
+    .addOption(
+      new Option("--custody <KIND>", "whose the root key is").choices(["device", "injected"]).default("device"),
+    )
+    .option("--board <ID>", "with injected: the one board that may mount it, 32 hex digits of its unique id")
+    .option("--insecure-seed <TEXT>", "with injected: the same file each time, which protects nothing")
+    .option("--elf <FILE>", "the firmware (default: the one that was built)")
+    .option("--force", "replace files that exist", false)
+    .description("make a file of firmware and credentials for `mbs flash write`")
+    .addHelpText("after", HELP)
+    .action((file: string, options: BuildOptions) => build(context(), file, options));
+
+  image
+    .command("inspect")
+    .argument("<file>", "what `mbs image build` made, or a firmware")
+    .description("say what is in a file, as far as it tells without a key")
+    .action(async (path: string) => show(context(), await readFlashFile(path)));
+}
+
+async function build(context: Context, file: string, options: BuildOptions): Promise<void> {
+  checkOptions(options);
+  const manifest = parseManifest((await readInput(context.io, file)).bytes.toString("utf8"), file);
+  const firmware = await readFlashFile(options.elf ?? builtFirmware());
+  if (firmware.kind !== "firmware")
+    throw new FileError(`${firmware.path} holds more than firmware.`, "Say --elf FILE.");
+  const files = REGIONS.map(([name]) => beside(options.output, `${name}.bin`));
+  for (const one of [options.output, beside(options.output, "json"), ...files])
+    await checkOutputFile(one, options.force);
+  const credentials = await loadCredentials(manifest, dirname(file), async (name) => {
+    if (context.io.stdin.isTTY) return ask(context.io, `Passphrase of ${name}: `, true);
+    throw new FileError(
+      `${name} needs a passphrase, and there is no terminal to ask on.`,
+      "Give the credential a passphrase-file.",
+    );
+  });
+  const isInsecure = options.insecureSeed !== undefined;
+  const keys = isInsecure ? derivedKeys(options.insecureSeed!) : context.operators;
+  const recipe: Recipe = { manifest, credentials, keys };
+  context.progress("trying out the store");
+  const made = await make(context, recipe, options);
+  context.progress("");
+  const segments = [...firmware.segments, ...made.segments].sort((a, b) => a.address - b.address);
+  const whole = inspect(options.output, segments);
+  await writeOutput(options.output, Buffer.from(writeHex(segments)), options.force);
+  const regions = await writeRegions(segments, options);
+  const warning = isInsecure ? INSECURE : options.custody === "injected" ? SECRET : null;
+  const about = {
+    warning,
+    ...contentJson(whole),
+    core: firmware.descriptor.core,
+    operators: manifest.operators.map(({ id, role }) => ({ operator: id, role: ROLES.word(role) })),
+    credentials: credentials.map(({ name, label, usage, generate }) => ({
+      name,
+      label: label ?? null,
+      usage: USAGES.word(usage),
+      generated: generate,
+    })),
+    files: regions,
+  };
+  const json = beside(options.output, "json");
+  await writeOutput(
+    json,
+    Buffer.from(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...about }, null, 2)}\n`),
+    options.force,
+  );
+  if (warning !== null) context.note(warning);
+  if (isInsecure)
+    for (const { id } of manifest.operators) {
+      const key = await keys.make(made.instance, id);
+      await writeOutput(
+        beside(options.output, `${id}.key`),
+        Buffer.from(`${Buffer.from(key).toString("hex")}\n`),
+        options.force,
+      );
+    }
+  context.result({ file: options.output, ...about }, [
+    ...contentLines(whole),
+    "",
+    ...table(
+      ["FILE", "BYTES", "SHA-256"],
+      regions.map((one) => [one.file, String(one.bytes), one.sha256]),
+      "lrl",
+    ),
+    "",
+    `The keys of its operators are ${isInsecure ? `in ${beside(options.output, "ID.key")}` : "kept on this computer"}. Flash it:  mbs flash write ${options.output}`,
+  ]);
+}
+
+async function make(context: Context, recipe: Recipe, options: BuildOptions): Promise<Made> {
+  if (options.for !== undefined) {
+    const { bytes, name } = await readInput(context.io, options.for);
+    return buildSealed(parseBoardKey(bytes.toString("latin1"), name), recipe);
+  }
+  return buildInjected(recipe, {
+    ...(options.board !== undefined && { uniqueId: Buffer.from(options.board, "hex") }),
+    ...(options.insecureSeed !== undefined && { insecureSeed: options.insecureSeed }),
+  });
+}
+
+/** @throws UsageError */
+function checkOptions({ custody, for: board, board: uniqueId, insecureSeed, output }: BuildOptions): void {
+  if (custody === "device" && (uniqueId !== undefined || insecureSeed !== undefined))
+    throw new UsageError(
+      "--board and --insecure-seed go with --custody injected.",
+      "A sealed image names its board by --for.",
+    );
+  if (custody === "device" && board === undefined)
+    throw new UsageError(
+      "Which board is it for? A board makes its root key itself, and the image is sealed to it.",
+      "Connect the board, run `mbs info --transport-key -o BOARD.pub`, then say --for BOARD.pub. Or --custody injected, for a file that is a secret.",
+    );
+  if (custody === "injected" && board !== undefined)
+    throw new UsageError(
+      "--for seals to a board, and an injected image is sealed to none.",
+      "Leave out one of the two; --board ID names a board.",
+    );
+  if (uniqueId !== undefined && !/^[0-9a-f]{32}$/i.test(uniqueId))
+    throw new UsageError("--board: expected 32 hex digits, the unique id that `mbs info` shows.");
+  if (insecureSeed === "") throw new UsageError("--insecure-seed: expected a text.");
+  const word = insecureSeed !== undefined ? "insecure" : custody === "injected" ? "secret" : "";
+  if (!output.toLowerCase().includes(word))
+    throw new UsageError(
+      `The name of such a file has to say what it is: "${word}" in it.`,
+      `For example: -o ${beside(output, `${word.toUpperCase()}.hex`)}`,
+    );
+}
+
+async function writeRegions(segments: readonly Segment[], { output, force }: BuildOptions) {
+  const regions: { region: string; file: string; address: string; bytes: number; sha256: string }[] = [];
+  for (const [region, range] of REGIONS) {
+    const bytes = filled(segments, range);
+    if (bytes === undefined) continue;
+    const file = beside(output, `${region}.bin`);
+    await writeOutput(file, bytes, force);
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    regions.push({ region, file, address: hex(range.start), bytes: bytes.length, sha256 });
+  }
+  return regions;
+}
+
+/** The bytes of a region from its start to the last that is given, with ones between. */
+function filled(segments: readonly Segment[], range: Range): Buffer | undefined {
+  const inside = segments.filter(({ address }) => within(range, address));
+  const last = inside.at(-1);
+  if (last === undefined) return undefined;
+  const bytes = Buffer.alloc(last.address + last.bytes.length - range.start, 0xff);
+  for (const one of inside) bytes.set(one.bytes, one.address - range.start);
+  return bytes;
+}
+
+/** device.hex and "json": device.json */
+function beside(output: string, ending: string): string {
+  return `${output.replace(/\.hex$/i, "")}.${ending}`;
+}
+
+function show(context: Context, file: FlashFile): void {
+  context.result({ file: file.path, ...contentJson(file) }, contentLines(file));
+}
+
+function contentJson(file: FlashFile): Record<string, unknown> {
+  const sealed = sealedIn(file);
+  const store = storeIn(file);
+  return {
+    kind: file.kind,
+    firmware: { format: file.descriptor.format, core: file.descriptor.core },
+    sealed:
+      sealed === undefined
+        ? null
+        : {
+            uniqueId: text(sealed.uniqueId),
+            instance: text(sealed.instance),
+            items: sealed.items,
+            bytes: sealed.bytes,
+          },
+    store: store === undefined ? null : storeJson(store),
+  };
+}
+
+function storeJson(store: StoreContent): Record<string, unknown> {
+  return {
+    custody: CUSTODIES.word(store.custody),
+    insecure: store.custody === Custody.Simulated,
+    instance: text(store.instance),
+    board: store.board === undefined ? null : text(store.board),
+    classes: store.classes,
+    records: store.records.map(({ handle, label, usage, length, slotClass }) => ({
+      handle: handleText(handle),
+      label: label ?? null,
+      usage: USAGES.word(usage),
+      length,
+      class: slotClass,
+    })),
+  };
+}
+
+const KINDS: Record<FlashFile["kind"], string> = {
+  firmware: "firmware alone",
+  sealed: "firmware and an image sealed to one board",
+  store: "firmware and a whole store with its root key",
+};
+
+function contentLines(file: FlashFile): string[] {
+  const sealed = sealedIn(file);
+  const store = storeIn(file);
+  const lines = pairs([
+    ["holds", KINDS[file.kind]],
+    ["firmware", `format ${file.descriptor.format}, core ${file.descriptor.core}`],
+    ...(sealed === undefined
+      ? []
+      : ([
+          ["board", `unique id ${text(sealed.uniqueId)}, and no other`],
+          ["instance", text(sealed.instance)],
+          ["sealed", `${sealed.items} requests, ${sealed.bytes} bytes; only the board can open them`],
+        ] as const)),
+    ...(store === undefined ? [] : storeFacts(store)),
+  ]);
+  if (store === undefined || store.records.length === 0) return lines;
+  const rows = store.records.map((one) => [
+    handleText(one.handle).slice(0, 8),
+    one.label ?? "",
+    USAGES.word(one.usage),
+    String(one.length),
+    policyText({ ...one, epoch: 0, created: 0, sequence: 0 } as never),
+  ]);
+  return [...lines, "", ...table(["HANDLE", "LABEL", "USAGE", "BYTES", ""], rows, "lllr")];
+}
+
+function storeFacts(store: StoreContent): (readonly [string, string])[] {
+  return [
+    ["custody", `${CUSTODIES.word(store.custody)}${store.custody === Custody.Simulated ? "  INSECURE" : ""}`],
+    ["board", store.board === undefined ? "any" : `the one whose unique id has the hash ${text(store.board)}…`],
+    ["instance", text(store.instance)],
+    ["records", `${store.records.length}; nothing here can tell whether they are genuine`],
+  ];
+}
+
+const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+const HELP = `
+Sealed (the default): the board made its root key, or will; the file is opened once, by that board, and is no secret.
+  mbs flash write build/ek-ra6m5.elf            the firmware alone
+  mbs info --transport-key -o board.pub         the key that images for this board are sealed to
+  mbs image build manifest.toml --for board.pub -o device.hex
+  mbs flash write device.hex
+
+Injected: this computer makes the root key, and the file is a secret for ever.
+  mbs image build manifest.toml --custody injected --board ID -o device.SECRET.hex`;
