@@ -1,5 +1,5 @@
 /** The debug port: its registers, its sticky errors, and the access ports behind it. Arm ADIv5.2 (IHI 0031) B1, B2; the answers are those
- *  of the serial wire protocol (B4.2). Pushed compares and multi-drop selection are not modelled. */
+ *  of the serial wire protocol (B4.2), or of a scan (B3.2). Pushed compares and multi-drop selection are not modelled. */
 import type { AccessPort } from "./ap.js";
 import { Trouble } from "./trouble.js";
 
@@ -94,6 +94,34 @@ export class Dp {
     if (value === undefined) this.#sticky |= WDATAERR;
     else if (request.ap) this.#check(this.#writePort(request.address, value));
     else this.#write(request.address, value);
+  }
+
+  /** Whether a scan is answered with WAIT. */
+  get busy(): boolean {
+    return this.waits() || this.trouble.waitsNext;
+  }
+
+  /** The same over JTAG: errors stop only what goes through an access port, and CTRL/STAT clears them. B2.2.2, B3.2.3
+   *  @param request undefined: it was refused with WAIT @returns what a read brings with the next scan */
+  scan(request: Request | undefined, value: number): number | undefined {
+    this.trouble.begin();
+    if (request === undefined) return undefined;
+    const { ap, read, address } = request;
+    if (ap) {
+      if ((this.#control & DEBUG_POWER_REQUEST) === 0) this.#sticky |= STICKYERR;
+      if ((this.#sticky & STICKY) !== 0) return undefined;
+      if (!read) this.#check(this.#writePort(address, value));
+      else this.#readPort(address);
+      return read ? this.#buffer : undefined;
+    }
+    if (read) return address === 0x8 ? this.#select : address === 0xc ? 0 : this.#read(address) >>> 0;
+    if (address === 0x4 && (this.#select & 0xf) === 0) this.#sticky &= ~value;
+    if (address !== 0x0) this.#write(address, value);
+    return undefined;
+  }
+
+  abort(value: number): void {
+    this.#write(0x0, value);
   }
 
   /** Errors stop everything but the ways to learn of them and to clear them. B4.2.4 */

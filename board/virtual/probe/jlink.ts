@@ -1,4 +1,4 @@
-/** A J-Link on TCP, as libjaylink 0.3 speaks it (transport_tcp.c, protocol/): raw SWD bits in both directions, one client at a time.
+/** A J-Link on TCP, as libjaylink 0.3 speaks it (transport_tcp.c, protocol/): raw bits of SWD or JTAG, one client at a time.
  *  Numbers are little-endian. */
 import { createServer, type Server, type Socket } from "node:net";
 import { listenAlone } from "./socket.js";
@@ -7,6 +7,8 @@ import { listenAlone } from "./socket.js";
 export interface Connector {
   /** One clock; what the probe drives, or undefined while it listens. @returns the level of SWDIO after the edge */
   clock(driven: 0 | 1 | undefined): 0 | 1;
+  /** One clock of JTAG. @returns TDO */
+  scan(tms: 0 | 1, tdi: 0 | 1): 0 | 1;
   /** The reset line goes up. */
   release(): void;
   /** Whether the probe was unplugged meanwhile. */
@@ -36,8 +38,9 @@ const HARDWARE_VERSION = 10000; // 1.0.0
 const BASE_HZ = 4_000_000;
 /** More makes OpenOCD send commands over 2,048 bytes, of which each waits 40 ms for a TCP acknowledgement. */
 const FREE_MEMORY = 2058;
-const INTERFACES = 0b11; // JTAG is asked for first by some; there is nothing behind it
+const INTERFACES = 0b11;
 const ALL_INTERFACES = 0xff;
+const JTAG = 0;
 const SWD = 1;
 
 /** Command numbers of the J-Link protocol. */
@@ -47,6 +50,8 @@ const COMMAND = {
   status: 0x07,
   speeds: 0xc0,
   selectInterface: 0xc7,
+  /** JTAG alone, without a status. */
+  oldIo: 0xce,
   io: 0xcf,
   freeMemory: 0xd4,
   resetLow: 0xdc,
@@ -64,6 +69,7 @@ export class JLink {
   #client: Socket | undefined;
   #input: Buffer = Buffer.alloc(0);
   #resetLow = false;
+  #interface = JTAG;
   #removeSocket: () => void = () => {};
 
   private constructor(
@@ -111,6 +117,7 @@ export class JLink {
     this.#client = socket;
     this.#input = Buffer.alloc(0);
     this.#resetLow = false;
+    this.#interface = JTAG;
     socket.on("data", (bytes) => this.#received(socket, bytes));
     socket.on("close", () => {
       this.#client = undefined;
@@ -157,7 +164,7 @@ export class JLink {
       case COMMAND.speeds:
         return Buffer.concat([u32(BASE_HZ), u16(1)]);
       case COMMAND.selectInterface: // what there is, or what was selected before
-        return u32(payload[0] === ALL_INTERFACES ? INTERFACES : SWD);
+        return u32(this.#select(payload[0]!));
       case COMMAND.resetLow:
         this.#resetLow = true;
         return NOTHING;
@@ -167,23 +174,37 @@ export class JLink {
         return NOTHING;
       case COMMAND.io:
         return this.#clock(payload);
+      case COMMAND.oldIo:
+        return this.#clock(payload).subarray(0, -1);
     }
-    return NOTHING; // every speed is right, and SWD has no TRST
+    return NOTHING; // every speed is right, and there is no TRST
   }
 
-  /** Directions, then levels to drive. @returns the levels that were there, and a status byte: 0 is good */
+  #select(wanted: number): number {
+    if (wanted === ALL_INTERFACES) return INTERFACES;
+    const before = this.#interface;
+    if (wanted === JTAG || wanted === SWD) this.#interface = wanted;
+    return before;
+  }
+
+  /** SWD: directions, then levels to drive; JTAG: TMS, then TDI. @returns the levels that were there, and a status byte: 0 is good */
   #clock(payload: Buffer): Buffer {
     this.exchanges++;
     const bits = payload.readUInt16LE(1);
     const bytes = (bits + 7) >> 3;
-    const directions = payload.subarray(3, 3 + bytes);
+    const first = payload.subarray(3, 3 + bytes);
     const levels = payload.subarray(3 + bytes);
     const seen = Buffer.alloc(bytes + 1);
     for (let i = 0; i < bits; i++) {
       const at = i >> 3;
       const mask = 1 << (i & 7);
       const driven = (levels[at]! & mask) !== 0 ? 1 : 0;
-      if (this.connector.clock((directions[at]! & mask) !== 0 ? driven : undefined) === 1) seen[at]! |= mask;
+      const set = (first[at]! & mask) !== 0;
+      const level =
+        this.#interface === JTAG
+          ? this.connector.scan(set ? 1 : 0, driven)
+          : this.connector.clock(set ? driven : undefined);
+      if (level === 1) seen[at]! |= mask;
     }
     return seen;
   }
@@ -199,6 +220,7 @@ function commandLength(input: Buffer): number | undefined {
     case COMMAND.selectInterface:
       return 3;
     case COMMAND.io:
+    case COMMAND.oldIo:
       return input.length < 5 ? 5 : 5 + 2 * ((input.readUInt16LE(3) + 7) >> 3);
   }
   return Object.values(COMMAND).includes(input[1]!) ? 2 : undefined;

@@ -63,6 +63,10 @@ export function connect(board: VirtualBoard, trouble = new Trouble()): Connector
   const wire = port;
   return {
     clock: (driven: Level | undefined): Level => (board.powered ? wire.clock(driven) : (driven ?? 1)),
+    scan: (tms: Level, tdi: Level): Level => {
+      if (board.powered) wire.clock(tms, tdi);
+      return board.powered ? wire.tdo : 0;
+    },
     release: () => board.reset(),
     unplugged: () => trouble.unplugged(),
     get millivolts() {

@@ -1,6 +1,7 @@
 /** The wire: SWDIO, one level per clock. Line reset, the switches between JTAG, SWD and dormant, requests, answers, data and parity.
- *  Arm ADIv5.2 (IHI 0031) B4 (serial wire protocol), B5 (SWJ-DP, dormant state). JTAG itself is not modelled. */
+ *  Arm ADIv5.2 (IHI 0031) B4 (serial wire protocol), B5 (SWJ-DP, dormant state). SWDIO is TMS of the JTAG port (jtag.ts). */
 import { ACK, type Dp, type Request } from "./dp.js";
+import { Tap } from "./jtag.js";
 
 export type Level = 0 | 1;
 type Protocol = "jtag" | "swd" | "dormant";
@@ -41,6 +42,9 @@ interface Sequence {
 
 export class SwdPort {
   protocol: Protocol = "jtag";
+  /** What the JTAG port put out at the last edge; high while another protocol is spoken. */
+  tdo: Level = RELEASED;
+  readonly #tap: Tap;
   #phase: Phase = "idle";
   /** Clocks in a row with a high line. */
   #ones = 0;
@@ -56,7 +60,9 @@ export class SwdPort {
   /** Levels that the port puts on the line, one per clock. */
   #answer: Level[] = [];
 
-  constructor(private readonly dp: Dp) {}
+  constructor(private readonly dp: Dp) {
+    this.#tap = new Tap(dp);
+  }
 
   /** Power came: a SWJ-DP speaks JTAG first. */
   reset(): void {
@@ -66,14 +72,18 @@ export class SwdPort {
     this.#sequence = undefined;
     this.#activation = undefined;
     this.#unidentified = true;
+    this.tdo = RELEASED;
+    this.#tap.reset();
     this.dp.reset();
   }
 
   /** One rising edge of SWCLK.
-   *  @param driven what the probe puts on SWDIO; undefined: it listens @returns the level right after the edge */
-  clock(driven: Level | undefined): Level {
+   *  @param driven what the probe puts on SWDIO; undefined: it listens
+   *  @param tdi for the JTAG port; SWD leaves it alone, and high @returns the level right after the edge */
+  clock(driven: Level | undefined, tdi: Level = RELEASED): Level {
     const answered = this.protocol === "swd" && this.#phase === "answer" ? this.#answer.shift()! : undefined;
     const level = answered ?? driven ?? RELEASED;
+    this.tdo = this.protocol === "jtag" ? this.#tap.clock(level, tdi) : RELEASED;
     if (this.protocol === "dormant") this.#listen(level);
     else {
       this.#watch(level);
@@ -118,6 +128,7 @@ export class SwdPort {
     this.#heard = 0n;
     this.#ones = 0;
     this.#phase = "deaf"; // SWD begins with a line reset
+    if (protocol === "jtag") this.#tap.reset();
   }
 
   #listen(level: Level): void {

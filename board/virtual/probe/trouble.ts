@@ -56,6 +56,10 @@ export class Trouble {
   get waits(): boolean {
     return this.#now(this.#plan.waits);
   }
+  /** The same of the transaction that comes next. */
+  get waitsNext(): boolean {
+    return this.#in(this.#plan.waits, this.transactions);
+  }
   get errors(): boolean {
     return this.#now(this.#plan.errors);
   }
@@ -96,8 +100,12 @@ export class Trouble {
 
   /** The transaction under way is the last one that began. */
   #now(span: Span | undefined): boolean {
+    return this.#in(span, this.transactions - 1);
+  }
+
+  #in(span: Span | undefined, transaction: number): boolean {
     if (span === undefined) return false;
-    const n = this.transactions - 1 - this.#since - span.from;
+    const n = transaction - this.#since - span.from;
     return n >= 0 && n < (span.count ?? Number.POSITIVE_INFINITY);
   }
 }

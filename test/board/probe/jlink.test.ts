@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { JLink } from "../../../board/virtual/probe/jlink.js";
 
 const HELLO = `00010007${Buffer.from("virtual").toString("hex")}`;
+const SELECT_SWD = "07c701";
 const FREE_MEMORY = "0a080000"; // 2058
 
 let jlink: JLink;
@@ -24,6 +25,7 @@ beforeEach(async () => {
     release: () => {
       releases++;
     },
+    scan: (tms: 0 | 1, tdi: 0 | 1): 0 | 1 => (tms ^ tdi) as 0 | 1,
     unplugged: () => false,
     millivolts: 3300,
   };
@@ -83,14 +85,34 @@ describe("the J-Link on TCP", () => {
   it("clocks out what is driven, and answers the levels of all bits and a good status", async () => {
     const { send, read } = client();
     await read(11);
+    send(SELECT_SWD);
+    await read(4);
     send("07cf000a00" + "0f02" + "0502"); // ten bits: 1 0 1 0 driven, five listened to, 1 driven
     expect(await read(3)).toBe("550300");
     expect(clocks).toEqual([1, 0, 1, 0, ...new Array(5).fill(undefined), 1]);
   });
 
+  it("speaks JTAG until SWD is selected: TMS and TDI go in, TDO comes out, with a status or, as older ones do, without", async () => {
+    const { send, read } = client();
+    await read(11);
+    send("07c7ff");
+    expect(await read(4)).toBe("03000000");
+    send("07cf000a00" + "0f02" + "0503"); // the connector of this test answers TMS and TDI, one or the other
+    expect(await read(3)).toBe("0a0100");
+    send("07ce000a00" + "0f02" + "0503");
+    expect(await read(2)).toBe("0a01");
+    expect(clocks).toEqual([]);
+    for (const before of ["00", "01"]) {
+      send(SELECT_SWD);
+      expect(await read(4)).toBe(`${before}000000`);
+    }
+  });
+
   it("understands commands that come in pieces, and several that come at once", async () => {
     const { send, read } = client();
     await read(11);
+    send(SELECT_SWD);
+    await read(4);
     for (const byte of ["07", "cf", "00", "08", "00", "ff"]) {
       send(byte);
       await new Promise((resolve) => setTimeout(resolve, 5)); // or the network makes one piece of them
@@ -135,7 +157,7 @@ describe("the J-Link on TCP", () => {
 
   it("says where it cannot listen", async () => {
     const events = { joined: () => {}, left: () => {}, refused: () => {} };
-    const connector = { clock: (): 0 => 0, release: () => {}, unplugged: () => false, millivolts: 0 };
+    const connector = { clock: (): 0 => 0, scan: (): 0 => 0, release: () => {}, unplugged: () => false, millivolts: 0 };
     await expect(JLink.listen(jlink.port, connector, events)).rejects.toThrow(
       `cannot listen on 127.0.0.1:${jlink.port}`,
     );
