@@ -3,6 +3,15 @@ import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import {
+  DESCRIPTOR_ADDRESS,
+  DESCRIPTOR_MAGIC,
+  DESCRIPTOR_OFF_CORE,
+  DESCRIPTOR_OFF_MAGIC,
+  DESCRIPTOR_OFF_VERSION,
+  DESCRIPTOR_SIZE,
+  DESCRIPTOR_VERSION,
+} from "../../firmware/defs/image.js";
 import { RESET_HOLD_MS } from "../../firmware/defs/session.js";
 import { type BoardEvent, VirtualBoard } from "./board.js";
 import { describeFault } from "./faults.js";
@@ -45,6 +54,7 @@ export interface RunOptions {
 }
 
 const DEFAULT_PORT = 7420;
+const CORE_HASH = 32;
 /** Flash is written to its file this long after it last changed. */
 const SAVE_AFTER_MS = 250;
 /** S1 and S2 held from power-up on: longer than a factory reset asks for (SPEC.md §12). */
@@ -232,9 +242,13 @@ class Session {
   #firmware(): string {
     const board = this.#board;
     if (board.code.certainlyErased(0, board.code.blockAt(0).size)) return "no firmware: flash one through the probe";
-    const hash = board.elf.symbol("core_wasm_sha256");
-    const core = hash === undefined ? undefined : board.peek(hash.address, 32)?.toString("hex");
-    return `${board.flash.flashed ? "firmware as it was flashed" : "core"} ${core ?? "of unknown hash"}`;
+    const bytes = board.peek(DESCRIPTOR_ADDRESS, DESCRIPTOR_SIZE)!;
+    const core =
+      bytes.readUInt32LE(DESCRIPTOR_OFF_MAGIC) === DESCRIPTOR_MAGIC &&
+      bytes[DESCRIPTOR_OFF_VERSION] === DESCRIPTOR_VERSION
+        ? bytes.toString("hex", DESCRIPTOR_OFF_CORE, DESCRIPTOR_OFF_CORE + CORE_HASH)
+        : undefined;
+    return `${board.flash.flashed ? "firmware as it was flashed, core" : "core"} ${core ?? "of unknown hash"}`;
   }
 
   #listenToPeople(): void {

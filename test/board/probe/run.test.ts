@@ -7,7 +7,7 @@ import { PassThrough, Writable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { type RunOptions, runBoard } from "../../../board/virtual/run.js";
 import { runMbs } from "../../cli/run.js";
-import { builtPath } from "../../device/built.js";
+import { built, builtPath } from "../../device/built.js";
 import { missing, Namespace } from "./openocd.js";
 
 interface Running {
@@ -74,7 +74,8 @@ describe.skipIf(missing !== undefined)(`board run --probe${missing === undefined
 
     const again = await start({ flash });
     expect(await info(again.port)).toMatchObject({ uniqueId: unique, state: "blank" });
-    expect(again.log()).toContain("firmware as it was flashed");
+    const { sha256 } = JSON.parse(String(built("core.json")));
+    expect(again.log()).toContain(`firmware as it was flashed, core ${sha256}, unique id`);
   });
 });
 
