@@ -297,6 +297,11 @@ export class VirtualBoard implements Chip, Paced {
     return this.#on;
   }
 
+  /** A debugger holds the processor. */
+  get held(): boolean {
+    return this.#on && this.#debugger?.holds() === true;
+  }
+
   /** Instructions executed since creation. */
   get instructions(): number {
     return this.#engine.instructions;

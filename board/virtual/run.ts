@@ -321,6 +321,7 @@ class Session {
   #status(): void {
     const board = this.#board;
     const lights = board.lights;
+    if (board.held) this.#log("a debugger holds the processor; reset lets it go");
     this.#log(`power ${board.powered ? "on" : "off"}, lights ${lights.length > 0 ? lights.join(", ") : "none"}`);
     this.#log(`${board.instructions} instructions, ${(board.time.ns / 1e9).toFixed(3)} s of its time`);
     this.#log(`${this.#frames()}, ${board.lost} bytes lost on the line, ${Math.round(board.baud)} baud`);

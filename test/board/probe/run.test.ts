@@ -13,6 +13,7 @@ import { missing, Namespace } from "./openocd.js";
 interface Running {
   port: string;
   log: () => string;
+  type: (line: string) => void;
   quit: () => Promise<number>;
 }
 
@@ -42,11 +43,12 @@ async function start(options: RunOptions): Promise<Running> {
     end = runBoard({ tcp: 0, input, output, listening: (where) => resolve(where.port ?? 0), ...options });
     end.catch(reject);
   });
+  const type = (line: string): void => void input.write(`${line}\n`);
   const quit = (): Promise<number> => {
-    input.write("quit\n");
+    type("quit");
     return end;
   };
-  const running = { port: `tcp:127.0.0.1:${port}`, log: () => log, quit };
+  const running = { port: `tcp:127.0.0.1:${port}`, log: () => log, type, quit };
   boards.push(running);
   return running;
 }
@@ -66,10 +68,17 @@ describe.skipIf(missing !== undefined)(`board run --probe${missing === undefined
     const { code, log } = await namespace.script("flash.tcl", `ra6m5_flash ${firmware} 0`, "reset run", "sleep 300");
     expect(log).toContain("programmed and verified");
     expect(code).toBe(0);
+    blank.type("status");
     const { unique, state } = await info(blank.port).then((all) => ({ unique: all.uniqueId, state: all.state }));
     expect(state).toBe("blank");
     expect(blank.log()).toMatch(/no firmware[\s\S]*locked up[\s\S]*debugger connected[\s\S]*lights: ready/);
     expect(blank.log()).not.toContain("fault:");
+    expect(blank.log()).not.toContain("a debugger holds");
+    expect((await namespace.run("halt")).code).toBe(0);
+    blank.type("status");
+    blank.type("reset");
+    expect(await info(blank.port)).toMatchObject({ state: "blank" });
+    expect(blank.log()).toContain("a debugger holds the processor");
     expect(await blank.quit()).toBe(0);
 
     const again = await start({ flash });
@@ -80,6 +89,22 @@ describe.skipIf(missing !== undefined)(`board run --probe${missing === undefined
 });
 
 describe("board run", () => {
+  const cli = (...argv: string[]) =>
+    runMbs(["board", "run", ...argv], { MBS_CONFIG_DIR: namespace.folder }, { input: "status\nquit\n" });
+
+  it("puts its probe into the configuration directory, where mbs flash looks", async () => {
+    const { exitCode, out } = await cli("--blank", "--probe", "--tcp", "0");
+    expect(out).toContain(`no firmware`);
+    expect(out).toContain(`probe on ${join(namespace.folder, "virtual.probe")}: `);
+    expect(exitCode).toBe(0);
+  });
+
+  it.each([["--elf"], ["--setup-code-file"]])("takes --blank or %s", async (option) => {
+    const { exitCode, err } = await cli("--blank", option, "some.file");
+    expect(err).toContain("cannot be used with");
+    expect(exitCode).toBe(2);
+  });
+
   it("says how its probe is reached, on a socket for its owner alone, and takes it away at the end", async () => {
     const board = await start({ probe: namespace.socket });
     expect(board.log()).toContain(`mbs flash write FILE.hex --probe virtual:${namespace.socket}`);
