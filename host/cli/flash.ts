@@ -7,6 +7,7 @@ import { type FlashFile, readFlashFile } from "../flash/file.js";
 import { type Holding, type Plan, planWrite, type Store, storeOf } from "../flash/plan.js";
 import { PROBE_KINDS, type Probe, parseProbe } from "../flash/probe.js";
 import { checkFolder, readParts, TOTAL } from "../flash/read.js";
+import { keepSetupCode, withoutSetupCode } from "../flash/setup-code.js";
 import { type Advanced, look, perform, verify } from "../flash/write.js";
 import type { Context } from "./context.js";
 import { Interrupted } from "./io.js";
@@ -50,9 +51,10 @@ export function addFlash(program: Command, context: () => Context): void {
     .description("compare a board with a file; nothing is changed")
     .action(async (path: string, options: ProbeOptions) => {
       const file = await readFlashFile(path);
-      const bytes = file.segments.reduce((sum, one) => sum + one.bytes.length, 0);
+      const segments = withoutSetupCode(file.segments);
+      const bytes = segments.reduce((sum, one) => sum + one.bytes.length, 0);
       await withBoard(context(), options, async (board) => {
-        await progress(context(), "verifying", bytes, (advanced) => verify(board, file.segments, advanced));
+        await progress(context(), "verifying", bytes, (advanced) => verify(board, segments, advanced));
         await board.start();
         context().result({ ...about(file), ...board.identity, verified: true }, [
           `${path}: ${bytes} bytes are on the board as the file has them.`,
@@ -87,18 +89,22 @@ export function addFlash(program: Command, context: () => Context): void {
 }
 
 async function write(context: Context, path: string, { eraseStore, loader, ...options }: WriteOptions): Promise<void> {
-  const file = await readFlashFile(path);
+  const read = await readFlashFile(path);
   await withBoard(context, options, async (board, dangerous) => {
     const holding = await look(board);
+    const setup = await keepSetupCode(read, board, holding, context.configDirectory());
+    const { file } = setup;
     const plan = planWrite(file, holding, { eraseStore });
     tellPlan(context, file, holding, plan);
     if (plan.loses !== undefined) await confirmLoss(context, plan.loses);
+    await setup.remember();
     dangerous();
     const by = await progress(context, "flashing", plan.bytes, (advanced) => perform(board, plan, loader, advanced));
     if (loader && by !== "RAM loader")
       context.note("The RAM loader does not run on this board; the debugger wrote everything itself.");
     const bytes = file.segments.reduce((sum, one) => sum + one.bytes.length, 0);
     await progress(context, "verifying", bytes, (advanced) => verify(board, file.segments, advanced));
+    await setup.forget();
     await board.start();
     context.result(
       {
@@ -107,6 +113,7 @@ async function write(context: Context, path: string, { eraseStore, loader, ...op
         before: { core: holding.firmware?.core ?? null, store: instanceOf(storeOf(holding)) },
         lost: instanceOf(plan.loses),
         kept: instanceOf(plan.keeps),
+        setupCode: setup.from,
         erasedBlocks: plan.blocks,
         programmedBytes: plan.bytes,
         by,
@@ -114,6 +121,7 @@ async function write(context: Context, path: string, { eraseStore, loader, ...op
       },
       [
         `${path}: ${plan.bytes} bytes programmed in ${plan.blocks} blocks, and verified. The board starts.`,
+        ...(setup.from === "board" ? ["The setup code of the board was kept."] : []),
         ...(plan.keeps === undefined ? [] : [`Store ${instanceText(plan.keeps)} was kept.`]),
         ...(plan.loses === undefined ? [] : [`Store ${instanceText(plan.loses)} is gone.`]),
       ],

@@ -5,7 +5,16 @@ import { CUSTODY_MAGIC, CUSTODY_OFF_VERSION } from "../../firmware/defs/custody.
 import { cannotRead } from "../cli/files.js";
 import { FileError } from "../client/errors.js";
 import { hex, outside, readHex, type Segment } from "../image/hex.js";
-import { BOARD_EK_RA6M5, DESCRIPTOR_AT, DESCRIPTOR_SIZE, type Descriptor, readDescriptor } from "./descriptor.js";
+import {
+  BOARD_EK_RA6M5,
+  DESCRIPTOR_AT,
+  DESCRIPTOR_SIZE,
+  type Descriptor,
+  IMAGE_HEADER,
+  type ImageHeader,
+  readDescriptor,
+  readImageHeader,
+} from "./descriptor.js";
 import { CUSTODY_PLACES, DATA, FIRMWARE, IMAGE, RAM, type Range, SLOTS, within } from "./map.js";
 
 /** firmware: nothing else. sealed: firmware and an image that the board opens. store: firmware and a whole store. */
@@ -17,6 +26,8 @@ export interface FlashFile {
   /** In order, not touching each other, all of them in flash. */
   segments: Segment[];
   descriptor: Descriptor;
+  /** Of a sealed image: the board that it is for. */
+  uniqueId?: string;
 }
 
 /** Where firmware may be; the rest of the first megabyte is the image region. */
@@ -41,7 +52,11 @@ export function inspect(path: string, segments: Segment[]): FlashFile {
     throw new FileError(`${path} holds ${has(DATA) ? "data flash" : "slots"} alone, which is half a store.`, HINT);
   const descriptor = checkFirmware(path, segments);
   if (store) checkStore(path, segments, descriptor);
-  return { path, kind: store ? "store" : has(IMAGE) ? "sealed" : "firmware", segments, descriptor };
+  if (has(IMAGE)) {
+    const { uniqueId } = checkImage(path, segments, descriptor);
+    return { path, kind: "sealed", segments, descriptor, uniqueId };
+  }
+  return { path, kind: store ? "store" : "firmware", segments, descriptor };
 }
 
 /** Bytes of segments, where there are some for the whole range. */
@@ -111,6 +126,19 @@ function checkFirmware(path: string, segments: readonly Segment[]): Descriptor {
       HINT,
     );
   return descriptor;
+}
+
+/** @throws FileError when the image is none, or not for this firmware */
+function checkImage(path: string, segments: readonly Segment[], { format }: Descriptor): ImageHeader {
+  const image = readImageHeader(bytesAt(segments, IMAGE.start, IMAGE_HEADER) ?? Buffer.alloc(0));
+  if (image === undefined)
+    throw new FileError(`${path} has bytes in the image region and no image that this mbs knows.`, HINT);
+  if (image.format !== format)
+    throw new FileError(
+      `${path} holds an image of format version ${image.format} and firmware for version ${format}.`,
+      HINT,
+    );
+  return image;
 }
 
 /** @throws FileError when firmware and store of one file do not fit together */

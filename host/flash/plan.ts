@@ -9,11 +9,13 @@ import type { Segment } from "../image/hex.js";
 import type { Descriptor } from "./descriptor.js";
 import { FlashError } from "./errors.js";
 import type { FlashFile } from "./file.js";
-import { blockAt, blocksOf, DATA, IMAGE, SLOTS, unitAt } from "./map.js";
+import { blockAt, blocksOf, DATA, IMAGE, isData, SLOTS, unitAt } from "./map.js";
 import type { Operation } from "./operation.js";
 
 /** What the board holds, as far as a plan must know. */
 export interface Holding {
+  /** 16 bytes in hexadecimal digits. */
+  uniqueId: string;
   firmware: Descriptor | undefined;
   /** The custody places: what stands before the root key; undefined where the cells cannot be read. */
   custody: readonly (Buffer | undefined)[];
@@ -56,6 +58,11 @@ export function planWrite(file: FlashFile, holding: Holding, { eraseStore = fals
     throw new UsageError(
       `--erase-store: ${file.path} holds firmware alone, which keeps the store on the board. Nothing was changed.`,
       "Leave it out; to empty the store: mbs reset",
+    );
+  if (file.uniqueId !== undefined && file.uniqueId !== holding.uniqueId)
+    throw new FlashError(
+      `${file.path} is sealed to the board with unique id ${file.uniqueId}; this one is ${holding.uniqueId}. Nothing was changed.`,
+      "Connect that board, or build an image for this one from its transport key.",
     );
   if (file.kind === "sealed" && store !== undefined)
     throw new FlashError(
@@ -113,20 +120,33 @@ function contentOf(runs: readonly Segment[], block: number): Operation[] {
   });
 }
 
+/** Erased code flash reads as ones, so that units of ones are left out; erased data flash reads as anything. */
 function written(address: number, bytes: Buffer): Operation[] {
-  return [
-    { kind: "program", address, bytes },
-    { kind: "check", address, bytes },
-  ];
+  const unit = unitAt(address);
+  const operations: Operation[] = [];
+  let begin: number | undefined;
+  for (let at = 0; at <= bytes.length; at += unit) {
+    const end =
+      at === bytes.length || (!isData(address) && bytes.subarray(at, at + unit).every((byte) => byte === 0xff));
+    if (!end) begin ??= at;
+    if (!end || begin === undefined) continue;
+    operations.push({ kind: "program", address: address + begin, bytes: bytes.subarray(begin, at) });
+    begin = undefined;
+  }
+  return [...operations, { kind: "check", address, bytes }];
 }
 
+/** The same with the first unit, in which the vector table is, behind the rest. */
 function vectorsLast(operations: readonly Operation[]): Operation[] {
-  const [program, check, ...rest] = operations;
-  if (program?.kind !== "program" || check === undefined) return [...operations];
-  const unit = unitAt(program.address);
-  const { address, bytes } = program;
-  const behind = bytes.length > unit ? written(address + unit, bytes.subarray(unit)) : [];
-  return [...behind, ...rest, ...written(address, bytes.subarray(0, unit))];
+  const unit = unitAt(0);
+  const between = (from: number, to: number) => operations.flatMap((one) => partOf(one, from, to));
+  return [...between(unit, blockAt(0)), ...between(0, unit)];
+}
+
+function partOf(one: Operation, start: number, end: number): Operation[] {
+  if (one.kind === "erase") return [];
+  const [from, to] = [Math.max(one.address, start), Math.min(one.address + one.bytes.length, end)];
+  return from < to ? [{ ...one, address: from, bytes: one.bytes.subarray(from - one.address, to - one.address) }] : [];
 }
 
 /** The same bytes in whole program units, each unit in one run; what the file does not give of a unit is ones. */

@@ -24,7 +24,7 @@ export async function look(board: FlashBoard): Promise<Holding> {
     custody.push(torn ? undefined : bytes);
   }
   await board.alive(); // or it was the zeros of a probe that went away
-  return { firmware: readDescriptor(descriptor), custody };
+  return { uniqueId: board.identity.uniqueId, firmware: readDescriptor(descriptor), custody };
 }
 
 /** @param loader false: the debugger writes everything itself @returns who did it */

@@ -1,8 +1,8 @@
 /* What a debugger and the RAM loader tell each other. host/flash/mailbox.ts has the same numbers, and a test compares
  * them.
- * The debugger writes operations, their count, and last a request number that is new. The loader does them in order,
- * stops at the first that fails, and writes the request number as answered when `result` and the rest are there.
- * No result is 0, which is what a debugger reads when its probe went away. */
+ * While the processor stands still the debugger writes operations, their count and a new request number, and lets it
+ * go. The loader does them in order, stops at the first that fails, and writes the request number as answered when
+ * `result` and the rest are there. No result is 0, which is what a debugger reads when its probe went away. */
 #pragma once
 #include <stdint.h>
 

@@ -7,6 +7,7 @@ set RA6M5_OPERATIONS 0x20001040
 set RA6M5_STACK      0x20004000
 set RA6M5_HELLO      0x314C424D
 set RA6M5_HELLO_MS   2000
+set RA6M5_DHCSR      0xE000EDF0
 set RA6M5_REQUEST    0
 
 proc ra6m5_words {file} {
@@ -36,15 +37,20 @@ proc ra6m5_loader_start {file} {
 		if {[ms] > $end} { error "ra6m5: the loader does not run" }
 		sleep 5
 	}
+	ra6m5_loader_hold
 }
+
+# Between requests the processor stands still, behind the back of OpenOCD, which would read all of its registers.
+proc ra6m5_loader_hold {} { global RA6M5_DHCSR; mww $RA6M5_DHCSR 0xA05F0003 }
+proc ra6m5_loader_go {} { global RA6M5_DHCSR; mww $RA6M5_DHCSR 0xA05F0001 }
 
 # Asks for operations: kind, address, length and argument of each in one list. The bytes to program are in the buffer already.
 proc ra6m5_loader_ask {operations} {
 	global RA6M5_OPERATIONS RA6M5_MAILBOX RA6M5_REQUEST
 	incr RA6M5_REQUEST
 	write_memory $RA6M5_OPERATIONS 32 $operations
-	write_memory [expr {$RA6M5_MAILBOX + 8}] 32 [expr {[llength $operations] / 4}]
-	write_memory [expr {$RA6M5_MAILBOX + 4}] 32 $RA6M5_REQUEST
+	write_memory [expr {$RA6M5_MAILBOX + 4}] 32 [list $RA6M5_REQUEST [expr {[llength $operations] / 4}]]
+	ra6m5_loader_go
 }
 
 # Result, operations done, detail; the result is "busy" while they are under way. A probe that went away reads as zeros, which is neither.
@@ -53,5 +59,6 @@ proc ra6m5_loader_look {} {
 	lassign [read_memory $RA6M5_MAILBOX 32 7] hello request count answered result done detail
 	if {$hello != $RA6M5_HELLO || $request != $RA6M5_REQUEST} { error "ra6m5: the loader does not answer any more" }
 	if {$answered != $request} { return [list busy $done 0] }
+	ra6m5_loader_hold
 	return [list $result $done $detail]
 }

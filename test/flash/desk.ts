@@ -1,0 +1,212 @@
+/** A person with a virtual board on the table: its probe and its UART, the real OpenOCD, and the command line in this process. */
+
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { VirtualBoard } from "../../board/virtual/board.js";
+import { readElf } from "../../board/virtual/elf.js";
+import { describeFault } from "../../board/virtual/faults.js";
+import { DebugProbe } from "../../board/virtual/probe/probe.js";
+import { TcpUart } from "../../board/virtual/tcp.js";
+import { writeSetting } from "../../host/config.js";
+import { namespaceFlags } from "../../host/flash/probe.js";
+import { type Segment, writeHex } from "../../host/image/hex.js";
+import { type Ended, runMbs, type Terminal } from "../cli/run.js";
+import { builtPath } from "../device/built.js";
+
+/** What keeps OpenOCD from running here; undefined: nothing. */
+export const missing =
+  spawnSync("openocd", ["--version"], { stdio: "ignore" }).status !== 0
+    ? "openocd is not installed (Debian package openocd)"
+    : namespaceFlags() === undefined
+      ? "no network namespace can be made here: unshare -n and unshare -Urn fail, or ip is missing (Debian package iproute2)"
+      : undefined;
+
+/** For the name of what is skipped. */
+export const why = missing === undefined ? "" : `: ${missing}`;
+
+export const ELF = builtPath("ek-ra6m5.elf");
+const FIRMWARE_SIZE = 0x40000;
+
+/** The firmware as it lies in flash, from address 0 on. */
+export function firmware(): Buffer {
+  const { segments } = readElf(readFileSync(ELF));
+  const bytes = Buffer.alloc(FIRMWARE_SIZE, 0xff);
+  let end = 0;
+  for (const { address, bytes: content } of segments) {
+    content.copy(bytes, address);
+    end = Math.max(end, address + content.length);
+  }
+  return bytes.subarray(0, end);
+}
+
+/** The firmware with some bytes that nothing looks at: another one for whoever compares. */
+export function nextFirmware(mark: number): Buffer {
+  const length = firmware().length;
+  return Buffer.concat([firmware(), Buffer.alloc(3000 + mark, mark)]).subarray(0, length + 3000);
+}
+
+const MANIFEST = `[instance]
+name = "board"
+[[operator]]
+id = "ops"
+role = "admin"
+[[operator]]
+id = "deploy"
+role = "user"
+[[credential]]
+label = "release"
+generate = true
+usage = "sshsig"
+`;
+/** Records by label. */
+const RECORDS: Record<string, string> = {
+  first: "a secret",
+  long: "a longer secret, ".repeat(200),
+};
+
+export interface DeskOptions {
+  seed: number;
+  /** No firmware at first. */
+  blank?: boolean;
+  setupCode?: Uint8Array;
+}
+
+export class FlashDesk {
+  readonly folder = mkdtempSync(join(tmpdir(), "mbs-flash-"));
+  readonly board: VirtualBoard;
+  /** What flash commands printed. */
+  readonly said: string[] = [];
+  readonly #setupCode: string;
+  /** Clients that came to the probe. */
+  joined = 0;
+  #probe: DebugProbe | undefined;
+  #uart: TcpUart | undefined;
+
+  private constructor({ seed, blank = false, setupCode }: DeskOptions) {
+    this.#setupCode = Buffer.from(setupCode ?? []).toString("hex");
+    this.board = VirtualBoard.create({
+      seed,
+      ...(!blank && { elf: ELF }),
+      ...(setupCode !== undefined && { setupCode }),
+    });
+  }
+
+  static async open(options: DeskOptions): Promise<FlashDesk> {
+    const desk = new FlashDesk(options);
+    const { board } = desk;
+    desk.#probe = await DebugProbe.attach(board, { where: desk.socket, events: { joined: () => desk.joined++ } });
+    const uart = await TcpUart.listen(0, {
+      received: (bytes) => board.feed(bytes),
+      joined: () => {},
+      left: () => {},
+      refused: () => {},
+    });
+    desk.#uart = uart;
+    board.onSend = (bytes) => uart.send(bytes);
+    await writeSetting(desk.path("config"), "keys", "file");
+    board.powerOn();
+    board.start();
+    return desk;
+  }
+
+  get probe(): DebugProbe {
+    return this.#probe!;
+  }
+  get socket(): string {
+    return this.path("probe");
+  }
+  get faults(): string[] {
+    return this.board.faults.list.map(describeFault);
+  }
+  path = (name: string): string => join(this.folder, name);
+
+  /** Writes a HEX file. @returns its path */
+  hex(name: string, ...segments: Segment[]): string {
+    writeFileSync(this.path(name), writeHex(segments));
+    return this.path(name);
+  }
+
+  mbs(argv: readonly string[], terminal?: Terminal): Promise<Ended> {
+    const env = {
+      MBS_PORT: `tcp:127.0.0.1:${this.#uart!.port}`,
+      MBS_CONFIG_DIR: this.path("config"),
+      HOME: this.folder,
+    };
+    return runMbs(argv, env, terminal);
+  }
+
+  async flash(argv: readonly string[], terminal?: Terminal): Promise<Ended> {
+    const ended = await this.mbs(["flash", ...argv, "--probe", `virtual:${this.socket}`], terminal);
+    this.said.push(ended.out + ended.err);
+    return ended;
+  }
+
+  /** A flash command that must succeed. @returns its result */
+  // biome-ignore lint/suspicious/noExplicitAny: JSON of our own, which the test looks at
+  async ok(argv: readonly string[]): Promise<any> {
+    const { exitCode, out, err } = await this.flash([...argv, "--json"]);
+    expect([exitCode, err]).toEqual([0, ""]);
+    return JSON.parse(out);
+  }
+
+  /** The firmware comes up by itself. */
+  async runs(): Promise<void> {
+    await expect.poll(() => this.board.lights, { timeout: 20_000 }).toEqual(["ready"]);
+  }
+
+  /** A flash command during which no flash changes. */
+  async unchanged(argv: readonly string[], terminal?: Terminal): Promise<Ended> {
+    const { code, data } = this.board;
+    const before = [code.totalErases, code.totalPrograms];
+    data.begun = () => expect("data flash").toBe("unchanged");
+    try {
+      return await this.flash(argv, terminal);
+    } finally {
+      data.begun = undefined;
+      expect([code.totalErases, code.totalPrograms]).toEqual(before);
+    }
+  }
+
+  /** Makes a store with records. @returns its instance id */
+  async provision(): Promise<string> {
+    const manifest = this.path("manifest.toml");
+    writeFileSync(manifest, MANIFEST);
+    await this.#client(["provision", manifest]);
+    for (const [label, text] of Object.entries(RECORDS)) await this.put(label, text);
+    return JSON.parse(await this.#client(["info", "--json"])).instance;
+  }
+
+  async put(label: string, text: string): Promise<void> {
+    await this.#client(["put", "-", "--label", label, "--exportable", "--format", "raw"], { input: text });
+  }
+
+  /** Everything that can be read of the store, through its client. */
+  async records(): Promise<unknown> {
+    const list = JSON.parse(await this.#client(["list", "--json"]));
+    const texts: Record<string, string> = {};
+    for (const label of Object.keys(RECORDS)) texts[label] = await this.#client(["get", label]);
+    expect(texts).toEqual(RECORDS);
+    return { list, texts };
+  }
+
+  async #client(argv: readonly string[], terminal: Terminal = {}): Promise<string> {
+    const env = { MBS_SETUP_CODE: this.#setupCode };
+    const { exitCode, out, err } = await this.mbs(argv, { input: "", ...terminal, env });
+    expect([exitCode, err.replace(/^The device does not answer; asking again\.\n/gm, "")], argv.join(" ")).toEqual([
+      0,
+      "",
+    ]);
+    return out;
+  }
+
+  async close(): Promise<void> {
+    await this.#probe?.close();
+    await this.#uart?.close();
+    this.board.stop();
+    this.board.close();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
