@@ -148,6 +148,8 @@ export async function withBoard(
       context.kept = HALF;
     });
     changing = false;
+  } catch (error) {
+    throw await board.explain(error);
   } finally {
     unwatch();
     if (!changing) await board.start().catch(() => {}); // of a board that does not answer nothing can be asked

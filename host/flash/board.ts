@@ -1,7 +1,7 @@
 /** A board behind a probe: who it is, its memory, its flash. Connecting resets it and holds it at its first instruction. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { hex } from "../image/hex.js";
-import { boardGone, explainConnect, FlashError } from "./errors.js";
+import { boardGone, explainConnect, FlashError, unexpected } from "./errors.js";
 import { OpenOcd, TclError } from "./openocd.js";
 import type { Probe } from "./probe.js";
 
@@ -22,6 +22,7 @@ const OPEN = ["CM", "SSD"];
 const WORDS = 16384;
 /** A read that the bus refused is split down to this. */
 const SMALLEST_READ = 4;
+const MESSAGE_MAX = 200;
 
 export interface Identity {
   part: string;
@@ -51,6 +52,7 @@ export class FlashBoard {
       await resetHalted(openocd);
       return new FlashBoard(openocd, await identify(openocd));
     } catch (error) {
+      await openocd.command("reset run").catch(() => {}); // whose board it may be, it goes on
       await openocd.close();
       throw error instanceof TclError ? await explainConnect(openocd.log, probe) : error;
     }
@@ -138,8 +140,20 @@ export class FlashBoard {
     this.openocd.abort(error);
   }
 
-  /** The firmware starts. */
+  /** What a failure means that no step foresaw. */
+  async explain(error: unknown): Promise<unknown> {
+    if (!(error instanceof TclError)) return error;
+    try {
+      await this.alive();
+    } catch (gone) {
+      return gone;
+    }
+    return unexpected(`OpenOCD failed: ${error.message.slice(0, MESSAGE_MAX)}`, this.openocd.log);
+  }
+
+  /** The firmware starts, also after `abort`. */
   async start(): Promise<void> {
+    this.openocd.goOn();
     await this.openocd.command("reset run");
   }
 

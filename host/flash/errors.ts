@@ -78,8 +78,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     // its debug port is there, and its memory is closed. Not tried on silicon.
-    pattern:
-      /Failed to read memory at 0xe000ed00[\s\S]*not examined|not examined[\s\S]*Failed to read memory at 0xe000ed00/i,
+    pattern: /^(?=[\s\S]*Failed to read memory at 0xe000ed00)(?=[\s\S]*(examination failed|not examined))/i,
     error: () =>
       new FlashError(
         `The debug port answers and lets nobody reach the processor: the life-cycle state of the part locks it. ${UNCHANGED}`,

@@ -27,8 +27,10 @@ export class OpenOcd {
   /** The line that is being printed. */
   #line = "";
   #answer = "";
-  #waiting: { resolve: (text: string) => void; reject: (error: Error) => void } | undefined;
+  /** Commands that are not answered yet, the oldest first. */
+  readonly #waiting: { resolve: (text: string) => void; reject: (error: Error) => void }[] = [];
   #gone: Error | undefined;
+  #aborted: Error | undefined;
 
   private constructor(
     private readonly probe: Probe,
@@ -69,16 +71,14 @@ export class OpenOcd {
   /** @returns what the command results in @throws TclError when it fails, DisconnectedError when the probe went away, OpenOcdError */
   async command(tcl: string, ms = COMMAND_MS): Promise<string> {
     if (this.#gone !== undefined) throw this.#gone;
+    if (this.#aborted !== undefined) throw this.#aborted;
     const answered = new Promise<string>((resolve, reject) => {
-      this.#waiting = { resolve, reject };
+      this.#waiting.push({ resolve, reject });
     });
-    const timer = setTimeout(
-      () => this.#end(unexpected(`OpenOCD did not answer within ${ms / 1000} s.`, this.#log)),
-      ms,
-    );
-    this.#child.stdin!.write(
-      `if {[catch {${tcl}} mbs_result]} {concat ${FAILED}$mbs_result} {concat ${DONE}$mbs_result}${END}`,
-    );
+    const late = unexpected(`OpenOCD did not answer within ${ms / 1000} s.`, this.#log);
+    const timer = setTimeout(() => this.#end(late), ms);
+    const guarded = `if {[catch {${tcl}} mbs_result]} {concat ${FAILED}$mbs_result} {concat ${DONE}$mbs_result}`;
+    this.#child.stdin!.write(`${guarded}${END}`);
     try {
       const answer = await answered;
       if (isProbeGone(this.#log)) throw probeGone(this.probe);
@@ -87,13 +87,17 @@ export class OpenOcd {
       throw unexpected("OpenOCD answered something unexpected.", this.#log);
     } finally {
       clearTimeout(timer);
-      this.#waiting = undefined;
     }
   }
 
-  /** The command that is waited for fails with `error`, and so does every later one. */
+  /** The command that is under way fails with `error`, and so does every one until `goOn`. */
   abort(error: Error): void {
-    this.#end(error);
+    this.#aborted = error;
+    for (const one of this.#waiting) one.reject(error); // the answer is still awaited, and dropped
+  }
+
+  goOn(): void {
+    this.#aborted = undefined;
   }
 
   /** Ends OpenOCD, by force when it does not end by itself. The board stays as it is. */
@@ -110,7 +114,7 @@ export class OpenOcd {
     if (at < 0) return;
     const answer = this.#answer.slice(0, at);
     this.#answer = this.#answer.slice(at + 1);
-    this.#waiting?.resolve(answer);
+    this.#waiting.shift()?.resolve(answer);
   }
 
   /** OpenOCD prints its answers here as well, and they hold what was read of the board: they are never kept. */
@@ -122,7 +126,7 @@ export class OpenOcd {
 
   #end(error: Error): void {
     this.#gone ??= error;
-    this.#waiting?.reject(this.#gone);
+    for (const one of this.#waiting) one.reject(this.#gone);
   }
 
   /** The relay of a virtual probe and OpenOCD are one group. */

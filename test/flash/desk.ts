@@ -4,12 +4,16 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { setTimeout } from "node:timers/promises";
 import { expect } from "vitest";
 import { VirtualBoard } from "../../board/virtual/board.js";
 import { readElf } from "../../board/virtual/elf.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { DebugProbe } from "../../board/virtual/probe/probe.js";
 import { TcpUart } from "../../board/virtual/tcp.js";
+import type { Io } from "../../host/cli/io.js";
+import { main } from "../../host/cli/program.js";
 import { writeSetting } from "../../host/config.js";
 import { namespaceFlags } from "../../host/flash/probe.js";
 import { type Segment, writeHex } from "../../host/image/hex.js";
@@ -154,7 +158,8 @@ export class FlashDesk {
 
   /** The firmware comes up by itself. */
   async runs(): Promise<void> {
-    await expect.poll(() => this.board.lights, { timeout: 20_000 }).toEqual(["ready"]);
+    for (let i = 0; i < 2000 && this.board.lights.join() !== "ready"; i++) await setTimeout(10);
+    expect(this.board.lights).toEqual(["ready"]);
   }
 
   /** A flash command during which no flash changes. */
@@ -168,6 +173,32 @@ export class FlashDesk {
       data.begun = undefined;
       expect([code.totalErases, code.totalPrograms]).toEqual(before);
     }
+  }
+
+  /** A flash command at which Ctrl-C is pressed: at this flash operation, or before the first when it is 0. */
+  async interrupted(argv: readonly string[], operation: number): Promise<Ended> {
+    let press = () => {};
+    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
+    stdin.end();
+    const io: Io = {
+      env: { PATH: process.env.PATH, MBS_CONFIG_DIR: this.path("config"), HOME: this.folder },
+      stdin,
+      stdout,
+      stderr,
+      onInterrupt: (what) => {
+        press = what;
+        if (operation === 0) setImmediate(press);
+        return () => {};
+      },
+      exit: () => {},
+    };
+    let count = 0;
+    this.board.code.begun = () => {
+      if (++count === operation) setImmediate(press);
+    };
+    const exitCode = await main(["flash", ...argv, "--probe", `virtual:${this.socket}`], io);
+    this.board.code.begun = undefined;
+    return { exitCode, out: String(stdout.read() ?? ""), err: String(stderr.read() ?? "") };
   }
 
   /** Makes a store with records. @returns its instance id */
