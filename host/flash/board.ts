@@ -1,7 +1,7 @@
 /** A board behind a probe: who it is, its memory, its flash. Connecting resets it and holds it at its first instruction. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { hex } from "../image/hex.js";
-import { boardGone, explainConnect, FlashError, unexpected } from "./errors.js";
+import { boardGone, explainConnect, FlashError, isProbeGone, probeGone, unexpected } from "./errors.js";
 import { OpenOcd, TclError } from "./openocd.js";
 import type { Probe } from "./probe.js";
 
@@ -54,7 +54,8 @@ export class FlashBoard {
     } catch (error) {
       await openocd.command("reset run").catch(() => {}); // whose board it may be, it goes on
       await openocd.close();
-      throw error instanceof TclError ? await explainConnect(openocd.log, probe) : error;
+      if (!(error instanceof TclError)) throw error;
+      throw isProbeGone(openocd.log) ? probeGone(probe) : await explainConnect(openocd.log, probe);
     }
   }
 

@@ -1,27 +1,29 @@
-/** What a firmware says of itself: the descriptor at a fixed place of its first block. SPEC.md, defs/image.ts. */
-export const DESCRIPTOR_AT = 0x400;
-export const DESCRIPTOR_SIZE = 96;
-const MAGIC = 0x4653424d; // "MBSF"
-const VERSION = 1;
-const OFF_VERSION = 4;
-const OFF_FORMAT = 5;
-const OFF_BOARD = 6;
-const OFF_CORE = 8;
-const CORE = 32;
-const OFF_SETUP = 64;
-export const BOARD_EK_RA6M5 = 1;
+/** What a firmware and an image say of themselves, at fixed places. defs/image.ts, SPEC.md §20. */
+import {
+  DESCRIPTOR_ADDRESS,
+  DESCRIPTOR_MAGIC,
+  DESCRIPTOR_OFF_BOARD,
+  DESCRIPTOR_OFF_CORE,
+  DESCRIPTOR_OFF_FORMAT,
+  DESCRIPTOR_OFF_SETUP,
+  DESCRIPTOR_OFF_VERSION,
+  DESCRIPTOR_SIZE,
+  DESCRIPTOR_VERSION,
+  IMAGE_HEADER,
+  IMAGE_MAGIC,
+  IMAGE_OFF_FORMAT,
+  IMAGE_OFF_UID,
+  IMAGE_OFF_VERSION,
+  IMAGE_VERSION,
+} from "../../firmware/defs/image.js";
 
+export { DESCRIPTOR_SIZE, IMAGE_HEADER };
+export const DESCRIPTOR_AT = DESCRIPTOR_ADDRESS;
 /** Setup code of the firmware: 32 bytes, zeros for none. */
-export const SETUP_AT = DESCRIPTOR_AT + OFF_SETUP;
+export const SETUP_AT = DESCRIPTOR_ADDRESS + DESCRIPTOR_OFF_SETUP;
 export const SETUP_SIZE = 32;
-
-/** Header of a sealed image, where the image region begins. */
-export const IMAGE_HEADER = 128;
-const IMAGE_MAGIC = 0x4953424d; // "MBSI"
-const IMAGE_VERSION = 1;
-const IMAGE_OFF_VERSION = 4;
-const IMAGE_OFF_FORMAT = 5;
-const IMAGE_OFF_UID = 16;
+export const BOARD_EK_RA6M5 = 1;
+const CORE = 32;
 const UID = 16;
 
 export interface Descriptor {
@@ -34,12 +36,16 @@ export interface Descriptor {
 
 /** @param bytes that stand at DESCRIPTOR_AT @returns undefined when that is no descriptor */
 export function readDescriptor(bytes: Buffer): Descriptor | undefined {
-  if (bytes.length < DESCRIPTOR_SIZE || bytes.readUInt32LE(0) !== MAGIC || bytes[OFF_VERSION] !== VERSION)
+  if (
+    bytes.length < DESCRIPTOR_SIZE ||
+    bytes.readUInt32LE(0) !== DESCRIPTOR_MAGIC ||
+    bytes[DESCRIPTOR_OFF_VERSION] !== DESCRIPTOR_VERSION
+  )
     return undefined;
   return {
-    format: bytes[OFF_FORMAT]!,
-    board: bytes[OFF_BOARD]!,
-    core: bytes.toString("hex", OFF_CORE, OFF_CORE + CORE),
+    format: bytes[DESCRIPTOR_OFF_FORMAT]!,
+    board: bytes[DESCRIPTOR_OFF_BOARD]!,
+    core: bytes.toString("hex", DESCRIPTOR_OFF_CORE, DESCRIPTOR_OFF_CORE + CORE),
   };
 }
 

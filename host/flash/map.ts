@@ -1,6 +1,7 @@
 /** Where things lie in the flash of the EK-RA6M5, and its erase blocks and program units. board/MEMORY.md. */
 import { CUSTODY_OFF_INSTANCE, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
-import { DATA_BLOCK, DATA_SIZE, DATA_UNIT, SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
+import { FIRMWARE_SIZE, IMAGE_ADDRESS, IMAGE_BLOCK, IMAGE_BLOCKS } from "../../firmware/defs/image.js";
+import { DATA_BLOCK, DATA_UNIT, SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
 import { CODE_FLASH, DATA_FLASH } from "../image/hex.js";
 
 export interface Range {
@@ -9,9 +10,9 @@ export interface Range {
   end: number;
 }
 
-export const FIRMWARE: Range = { start: 0, end: 0x40000 };
+export const FIRMWARE: Range = { start: 0, end: FIRMWARE_SIZE };
 /** A sealed image waits here until the board opened it. */
-export const IMAGE: Range = { start: FIRMWARE.end, end: 0x100000 };
+export const IMAGE: Range = { start: IMAGE_ADDRESS, end: IMAGE_ADDRESS + IMAGE_BLOCK * IMAGE_BLOCKS };
 export const SLOTS: Range = { start: IMAGE.end, end: CODE_FLASH.end };
 export const DATA: Range = DATA_FLASH;
 export const RAM: Range = { start: 0x20000000, end: 0x20080000 };
@@ -20,10 +21,9 @@ export const RAM: Range = { start: 0x20000000, end: 0x20080000 };
 const SMALL_BLOCKS = 0x10000;
 const SMALL_BLOCK = 0x2000;
 
-/** Of a custody place no more than this is ever read without --yes of a person: the root key lies behind it. */
+/** Of a custody place no more than this is read, but by `flash read`: the root key lies behind it. */
 export const CUSTODY_PUBLIC = CUSTODY_OFF_INSTANCE + 16;
 export const CUSTODY_PLACES = [DATA.start, DATA.start + CUSTODY_PLACE];
-export { DATA_SIZE };
 
 export const isData = (address: number): boolean => address >= DATA.start;
 export const unitAt = (address: number): number => (isData(address) ? DATA_UNIT : UNIT);

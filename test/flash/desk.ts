@@ -1,12 +1,12 @@
 /** A person with a virtual board on the table: its probe and its UART, the real OpenOCD, and the command line in this process. */
 
+import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout } from "node:timers/promises";
-import { expect } from "vitest";
 import { VirtualBoard } from "../../board/virtual/board.js";
 import { readElf } from "../../board/virtual/elf.js";
 import { describeFault } from "../../board/virtual/faults.js";
@@ -33,6 +33,7 @@ export const why = missing === undefined ? "" : `: ${missing}`;
 
 export const ELF = builtPath("ek-ra6m5.elf");
 const FIRMWARE_SIZE = 0x40000;
+const PATIENCE = 3;
 
 /** The firmware as it lies in flash, from address 0 on. */
 export function firmware(): Buffer {
@@ -68,7 +69,7 @@ usage = "sshsig"
 /** Records by label. */
 const RECORDS: Record<string, string> = {
   first: "a secret",
-  long: "a longer secret, ".repeat(200),
+  long: "a longer secret, ".repeat(20),
 };
 
 export interface DeskOptions {
@@ -152,26 +153,26 @@ export class FlashDesk {
   // biome-ignore lint/suspicious/noExplicitAny: JSON of our own, which the test looks at
   async ok(argv: readonly string[]): Promise<any> {
     const { exitCode, out, err } = await this.flash([...argv, "--json"]);
-    expect([exitCode, err]).toEqual([0, ""]);
+    assert.deepEqual([exitCode, err], [0, ""]);
     return JSON.parse(out);
   }
 
   /** The firmware comes up by itself. */
   async runs(): Promise<void> {
     for (let i = 0; i < 2000 && this.board.lights.join() !== "ready"; i++) await setTimeout(10);
-    expect(this.board.lights).toEqual(["ready"]);
+    assert.deepEqual(this.board.lights, ["ready"]);
   }
 
   /** A flash command during which no flash changes. */
   async unchanged(argv: readonly string[], terminal?: Terminal): Promise<Ended> {
     const { code, data } = this.board;
     const before = [code.totalErases, code.totalPrograms];
-    data.begun = () => expect("data flash").toBe("unchanged");
+    data.begun = () => assert.fail("data flash was to be unchanged");
     try {
       return await this.flash(argv, terminal);
     } finally {
       data.begun = undefined;
-      expect([code.totalErases, code.totalPrograms]).toEqual(before);
+      assert.deepEqual([code.totalErases, code.totalPrograms], before);
     }
   }
 
@@ -219,17 +220,22 @@ export class FlashDesk {
     const list = JSON.parse(await this.#client(["list", "--json"]));
     const texts: Record<string, string> = {};
     for (const label of Object.keys(RECORDS)) texts[label] = await this.#client(["get", label]);
-    expect(texts).toEqual(RECORDS);
+    assert.deepEqual(texts, RECORDS);
     return { list, texts };
   }
 
   async #client(argv: readonly string[], terminal: Terminal = {}): Promise<string> {
     const env = { MBS_SETUP_CODE: this.#setupCode };
-    const { exitCode, out, err } = await this.mbs(argv, { input: "", ...terminal, env });
-    expect([exitCode, err.replace(/^The device does not answer; asking again\.\n/gm, "")], argv.join(" ")).toEqual([
-      0,
-      "",
-    ]);
+    let ended = await this.mbs(argv, { input: "", ...terminal, env });
+    // on a busy machine the virtual board takes longer than a client waits
+    for (let i = 0; i < PATIENCE && ended.exitCode === 3; i++)
+      ended = await this.mbs(argv, { input: "", ...terminal, env });
+    const { exitCode, out, err } = ended;
+    assert.deepEqual(
+      [exitCode, err.replace(/^The device does not answer; asking again\.\n/gm, "")],
+      [0, ""],
+      argv.join(" "),
+    );
     return out;
   }
 
