@@ -1,8 +1,9 @@
 /** `npm run flash-cuts`: an update of the firmware through the debug probe is cut at every one of its flash operations, and done again;
  *  each time the store must be as it was, and from time to time every record is read by its client. Some 800 updates, a few seconds each. */
 import { Command } from "commander";
+import { missing } from "../test/board/probe/openocd.js";
 import { cutUpdate, HOWS } from "../test/flash/cuts.js";
-import { FlashDesk, missing, nextFirmware } from "../test/flash/desk.js";
+import { FlashDesk, nextFirmware } from "../test/flash/desk.js";
 
 const SETUP_CODE = Buffer.alloc(32, 0x5e);
 const READ_EVERY = 50;

@@ -1,8 +1,9 @@
 /** An update of the firmware is cut at some of its flash operations; `npm run flash-cuts` takes all of them. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { SETUP_AT } from "../../host/flash/descriptor.js";
+import { missing, why } from "../board/probe/openocd.js";
 import { cutUpdate, HOWS } from "./cuts.js";
-import { FlashDesk, missing, nextFirmware, why } from "./desk.js";
+import { FlashDesk, nextFirmware } from "./desk.js";
 
 const SETUP_CODE = Buffer.alloc(32, 0x5e);
 

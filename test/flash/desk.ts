@@ -1,7 +1,6 @@
 /** A person with a virtual board on the table: its probe and its UART, the real OpenOCD, and the command line in this process. */
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -15,21 +14,9 @@ import { TcpUart } from "../../board/virtual/tcp.js";
 import type { Io } from "../../host/cli/io.js";
 import { main } from "../../host/cli/program.js";
 import { writeSetting } from "../../host/config.js";
-import { namespaceFlags } from "../../host/flash/probe.js";
 import { type Segment, writeHex } from "../../host/image/hex.js";
 import { type Ended, runMbs, type Terminal } from "../cli/run.js";
 import { builtPath } from "../device/built.js";
-
-/** What keeps OpenOCD from running here; undefined: nothing. */
-export const missing =
-  spawnSync("openocd", ["--version"], { stdio: "ignore" }).status !== 0
-    ? "openocd is not installed (Debian package openocd)"
-    : namespaceFlags() === undefined
-      ? "no network namespace can be made here: unshare -n and unshare -Urn fail, or ip is missing (Debian package iproute2)"
-      : undefined;
-
-/** For the name of what is skipped. */
-export const why = missing === undefined ? "" : `: ${missing}`;
 
 export const ELF = builtPath("ek-ra6m5.elf");
 const FIRMWARE_SIZE = 0x40000;

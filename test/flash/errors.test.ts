@@ -5,8 +5,9 @@ import { connect } from "node:net";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { explainConnect, findPermission } from "../../host/flash/errors.js";
 import { parseProbe } from "../../host/flash/probe.js";
+import { missing, why } from "../board/probe/openocd.js";
 import type { Ended } from "../cli/run.js";
-import { ELF, FlashDesk, firmware, missing, why } from "./desk.js";
+import { ELF, FlashDesk, firmware } from "./desk.js";
 
 const DLMMON = 0x400e002c;
 const PART = 0x010080f0;

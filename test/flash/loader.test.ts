@@ -8,8 +8,9 @@ import { Loader } from "../../host/flash/loader.js";
 import * as mailbox from "../../host/flash/mailbox.js";
 import type { Operation } from "../../host/flash/operation.js";
 import { parseProbe } from "../../host/flash/probe.js";
+import { missing, why } from "../board/probe/openocd.js";
 import { built } from "../device/built.js";
-import { FlashDesk, missing, why } from "./desk.js";
+import { FlashDesk } from "./desk.js";
 
 const SEED = 77;
 const ROUND_TRIPS = 200;

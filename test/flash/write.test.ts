@@ -5,7 +5,8 @@ import { DATA_BLOCK, DATA_UNIT } from "../../firmware/defs/medium.js";
 import { SETUP_AT } from "../../host/flash/descriptor.js";
 import { DATA, SLOTS } from "../../host/flash/map.js";
 import type { Segment } from "../../host/image/hex.js";
-import { ELF, FlashDesk, firmware, missing, nextFirmware, why } from "./desk.js";
+import { missing, why } from "../board/probe/openocd.js";
+import { ELF, FlashDesk, firmware, nextFirmware } from "./desk.js";
 import { describeAs, imageHeader } from "./parts.js";
 
 const SETUP_CODE = Buffer.alloc(32, 0x5e);

@@ -1,33 +1,22 @@
-/** Runs the real OpenOCD against a probe of this process. libjaylink finds a J-Link by a broadcast, so OpenOCD gets a network of its own,
- *  with nothing in it but itself and a relay (relay.ts); the probe listens on a Unix socket, which crosses the border. */
+/** Runs the real OpenOCD against a probe of this process, as `mbs flash` reaches a virtual probe. */
 import { spawn, spawnSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
-import ts from "typescript";
-import { SERIAL } from "../../../board/virtual/probe/probe.js";
+import { join } from "node:path";
+import { namespaceFlags, packagePath, parseProbe, reaching } from "../../../host/flash/probe.js";
 
-const ROOT = new URL("../../..", import.meta.url).pathname;
-const CONFIG = join(ROOT, "board/ek-ra6m5/openocd");
-const PROGRAMS = ["board/virtual/probe/beacon", "test/board/probe/relay"];
-const NETWORK = "ip link set lo up && ip route add 255.255.255.255/32 dev lo";
 const TIMEOUT_S = 120;
 
-/** Network of its own, for root and, where users may have namespaces, for others. */
-const UNSHARE = [["-n"], ["-Urn"]];
-
-function works(command: string, ...args: string[]): boolean {
-  return spawnSync(command, args, { stdio: "ignore" }).status === 0;
-}
-
-const unshare = UNSHARE.find((flags) => works("unshare", ...flags, "sh", "-c", NETWORK));
-
 /** What keeps OpenOCD from running here; undefined: nothing. */
-export const missing = !works("openocd", "--version")
-  ? "openocd is not installed (Debian package openocd)"
-  : unshare === undefined
-    ? "no network namespace can be made here: unshare -n and unshare -Urn fail, or ip is missing (Debian package iproute2)"
-    : undefined;
+export const missing =
+  spawnSync("openocd", ["--version"], { stdio: "ignore" }).status !== 0
+    ? "openocd is not installed (Debian package openocd)"
+    : namespaceFlags() === undefined
+      ? "no network namespace can be made here: unshare -n and unshare -Urn fail, or ip is missing (Debian package iproute2)"
+      : undefined;
+
+/** For the name of what is skipped. */
+export const why = missing === undefined ? "" : `: ${missing}`;
 
 export interface Session {
   code: number;
@@ -35,20 +24,10 @@ export interface Session {
   log: string;
 }
 
-/** A folder for the socket of the probe and the relay. */
+/** A folder for the socket of the probe. */
 export class Namespace {
   readonly folder = mkdtempSync(join(tmpdir(), "mbs-openocd-"));
   readonly socket = join(this.folder, "jlink");
-
-  constructor() {
-    writeFileSync(join(this.folder, "package.json"), '{ "type": "module" }\n');
-    for (const name of PROGRAMS) {
-      const to = join(this.folder, `${name}.js`);
-      mkdirSync(dirname(to), { recursive: true });
-      const options = { compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2022 } };
-      writeFileSync(to, ts.transpileModule(readFileSync(join(ROOT, `${name}.ts`), "utf8"), options).outputText);
-    }
-  }
 
   /** One run of OpenOCD on the virtual board: connects, does the commands, leaves. */
   run(...commands: string[]): Promise<Session> {
@@ -61,14 +40,12 @@ export class Namespace {
   }
 
   async #openocd(options: string[], commands: string[]): Promise<Session> {
-    const relay = [process.execPath, join(this.folder, `${PROGRAMS[1]}.js`), this.socket, String(SERIAL)];
-    const openocd = ["timeout", String(TIMEOUT_S), "openocd", "-s", CONFIG, "-f", "virtual.cfg", "-f", "ek-ra6m5.cfg"];
-    openocd.push(...options);
+    const probe = parseProbe(`virtual:${this.socket}`, undefined, "");
+    const files = ["-s", packagePath("board/ek-ra6m5/openocd"), "-f", "virtual.cfg", "-f", "ek-ra6m5.cfg", ...options];
+    const openocd = ["timeout", String(TIMEOUT_S), "openocd", ...files];
     for (const command of [...commands, "shutdown"]) openocd.push("-c", command);
-    const script = `${NETWORK} && exec "$@"`;
-    const child = spawn("unshare", [...(unshare ?? []), "sh", "-c", script, "sh", ...relay, ...openocd], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
+    const [program = "", ...args] = reaching(probe, openocd);
+    const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     let log = "";
     for (const stream of [child.stdout, child.stderr]) {
       stream.on("data", (bytes) => {
