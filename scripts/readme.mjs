@@ -1,8 +1,8 @@
 /** `npm run readme`: runs what the README shows and writes it back there, so that every transcript was really run. Each block stands behind
- *  a comment that names it: demo, board, host, files, proofs, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
+ *  a comment that names it: demo, flash, board, host, files, proofs, sizes, bench; torture quotes its results, and stands in firmware/DESIGN.md as well. Needs a
  *  finished build. */
 import { spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -65,21 +65,26 @@ const FILES = [
   "mbs claim status",
 ];
 
-async function board() {
-  const child = spawn(
-    process.execPath,
-    [cli, "board", "run", "--flash", "board.img", "--tcp", String(PORT), "--presence", "always"],
-    {
-      cwd: folder,
-      env,
-      stdio: ["pipe", "pipe", "inherit"],
-    },
-  );
+/** A blank board behind a probe. */
+const FLASH = [
+  "mbs flash write ek-ra6m5.elf --probe virtual",
+  "mbs info",
+  "mbs flash verify ek-ra6m5.elf --probe virtual",
+  "mbs flash read -o forensics --probe virtual",
+];
+
+/** What a person sees who types lines while a board runs. @param ready what the board says when it is up */
+async function board(options, ready, ...lists) {
+  const child = spawn(process.execPath, [cli, "board", "run", ...options, "--tcp", String(PORT)], {
+    cwd: folder,
+    env,
+    stdio: ["pipe", "pipe", "inherit"],
+  });
   let log = "";
   child.stdout.on("data", (bytes) => {
     log += bytes;
   });
-  for (let tries = 0; !log.includes("lights"); tries++) {
+  for (let tries = 0; !log.includes(ready); tries++) {
     if (tries > 200) throw new Error(`the board did not start:\n${log}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
@@ -90,14 +95,21 @@ async function board() {
     const { stdout } = spawnSync("bash", ["-c", script], { cwd: folder, env, encoding: "utf8" });
     return `$ ${line}\n${stdout}`.trimEnd();
   };
-  const [host, files] = [HOST, FILES].map((lines) => lines.map(type).join("\n"));
+  const typed = lists.map((lines) => lines.map(type).join("\n"));
   child.stdin.write("quit\n");
   await new Promise((resolve) => child.on("close", resolve));
-  return {
-    board: `$ mbs board run --flash board.img --tcp ${PORT} --presence always\n${started}`,
-    host,
-    files,
-  };
+  return [`$ mbs board run ${options.join(" ")} --tcp ${PORT}\n${started}`, ...typed];
+}
+
+async function boards() {
+  const [begun, host, files] = await board(["--flash", "board.img", "--presence", "always"], "lights", HOST, FILES);
+  return { board: begun, host, files };
+}
+
+async function flashing() {
+  copyFileSync(join(root, "build/ek-ra6m5.elf"), join(folder, "ek-ra6m5.elf"));
+  const [, flash] = await board(["--blank", "--probe"], "power on", FLASH);
+  return { flash };
 }
 
 function replaceBlock(text, name, content) {
@@ -108,12 +120,15 @@ function replaceBlock(text, name, content) {
 
 try {
   let readme = readFileSync(join(root, "README.md"), "utf8");
-  // --quote: only what is quoted from files
-  const blocks = process.argv.includes("--quote")
-    ? {}
+  // --quote: only what is quoted from files; --flash: and the board that is flashed
+  const blocks = process.argv.some((word) => word === "--quote" || word === "--flash")
+    ? process.argv.includes("--flash")
+      ? await flashing()
+      : {}
     : {
         demo: run(process.execPath, ["dist/scripts/demo.js"]),
-        ...(await board()),
+        ...(await flashing()),
+        ...(await boards()),
         proofs: run(process.execPath, ["dist/scripts/prove.js"]),
         sizes: run(process.execPath, ["scripts/size.mjs"]),
         bench: run(process.execPath, ["dist/scripts/bench.js"]),
