@@ -155,7 +155,8 @@ export function planCredentials(
   const bySize = classes
     .map((geometry, slotClass) => ({ ...geometry, slotClass }))
     .sort((a, b) => a.slotSize - b.slotSize);
-  return credentials.map((credential) => {
+  const homeless = new Map<(typeof bySize)[number], string[]>();
+  const planned = credentials.map((credential) => {
     const present = unclaimed.find((entry) => looksLike(entry, credential));
     if (present !== undefined) {
       unclaimed.splice(unclaimed.indexOf(present), 1);
@@ -169,14 +170,19 @@ export function planCredentials(
         "Add a [[class]] with larger slots.",
       );
     const chosen = fits.find(({ slotClass }) => left[slotClass]! > 0);
-    if (chosen === undefined)
-      throw new FileError(
-        `There is no room for ${credential.name} (${size} bytes).`,
-        "Give a [[class]] more blocks or slots.",
-      );
-    left[chosen.slotClass]!--;
-    return { credential, slotClass: chosen.slotClass };
+    if (chosen === undefined) homeless.set(fits[0]!, [...(homeless.get(fits[0]!) ?? []), credential.name]);
+    else left[chosen.slotClass]!--;
+    return { credential, slotClass: (chosen ?? fits[0]!).slotClass };
   });
+  if (homeless.size === 0) return planned;
+  const missing = [...homeless].map(([{ slotClass, slotSize }, names]) => {
+    const some = names.length > 4 ? `${names.slice(0, 3).join(", ")} and ${names.length - 3} more` : names.join(", ");
+    return `${names.length} slot${names.length === 1 ? "" : "s"} of class ${slotClass} (${slotSize} bytes), for ${some}`;
+  });
+  throw new FileError(
+    `The credentials do not fit. Missing: ${missing.join("; ")}.`,
+    "Give a [[class]] more blocks or slots.",
+  );
 }
 
 /** Whether a record may be the credential: a device does not tell tokens, so the label decides, and without one usage and length. */

@@ -12,6 +12,7 @@ import { buildInjected, buildSealed, type Made, type Recipe } from "../image/bui
 import { hex, type Segment, writeHex } from "../image/hex.js";
 import { type StoreContent, sealedIn, storeIn } from "../image/inspect.js";
 import { derivedKeys } from "../image/keys.js";
+import { formatKey } from "../keys/text.js";
 import { parseManifest } from "../manifest.js";
 import { CUSTODIES, ROLES, USAGES } from "../names.js";
 import { builtFirmware } from "../package.js";
@@ -118,11 +119,7 @@ async function build(context: Context, file: string, options: BuildOptions): Pro
   if (isInsecure)
     for (const { id } of manifest.operators) {
       const key = await keys.make(made.instance, id);
-      await writeOutput(
-        beside(options.output, `${id}.key`),
-        Buffer.from(`${Buffer.from(key).toString("hex")}\n`),
-        options.force,
-      );
+      await writeOutput(beside(options.output, `${id}.key`), Buffer.from(`${formatKey(key)}\n`), options.force);
     }
   context.result({ file: options.output, ...about }, [
     ...contentLines(whole),
