@@ -34,7 +34,7 @@ import { Role } from "../defs/session";
 import { FORMAT_VERSION } from "../defs/slot";
 import { Status } from "../defs/status";
 import { Command, State } from "../defs/wire";
-import { CONTEXT, IMAGE_KEY, IMAGE_OPEN, IMAGE_SECRET, MESSAGE, PAGE } from "../memory";
+import { CONTEXT, IMAGE_KEY, IMAGE_OPEN, IMAGE_SECRET, INSTANCE, MESSAGE, PAGE } from "../memory";
 import * as caller from "../operator/caller";
 import * as operators from "../operator/operators";
 import * as records from "../store/store";
@@ -49,13 +49,15 @@ let at: i32 = 0; // offset of the item in hand
 let item: i32 = 0;
 let checked: bool = false; // the tags of all items were seen
 let blocks: i32 = 0; // that are still to be erased
+let why: Status = Status.Ok; // nothing is opened
 
 /** Looks whether there is something to open, or to erase. `trapCode`: the trap before this start; after one nothing is opened. */
 export function look(trapCode: i32): void {
   vault.leaveSecond(false);
   records.nameInstance(0);
+  why = Status.Ok;
   const found = find(trapCode);
-  standing.set(found, 0, Status.Ok);
+  standing.set(found, 0, why);
   vault.close();
   wipe(IMAGE_SECRET, 32);
   if (found != ImageState.Opening) wipe(IMAGE_KEY, 32);
@@ -69,7 +71,7 @@ function find(trapCode: i32): ImageState {
   const life = records.lifeState();
   if (life == State.Ready) {
     vault.leaveSecond(true);
-    blocks = isThere ? occupied() : 0;
+    blocks = isThere ? occupied() : 1; // the erase of the header may have been cut
     return ImageState.Erasing;
   }
   if (life != State.Blank && life != State.Provisioning) return ImageState.None;
@@ -78,6 +80,10 @@ function find(trapCode: i32): ImageState {
     board.read(Region.Facts, FACTS_OFF_UID, PAGE, 16) == Status.Ok && equal(PAGE, HEADER + IMAGE_OFF_UID, 16);
   if (!isMine) return ImageState.Foreign;
   if (!isWell() || !agree(secret)) return ImageState.Unopened;
+  if (life == State.Provisioning && !equal(INSTANCE, HEADER + IMAGE_OFF_INSTANCE, 16)) {
+    why = Status.OtherManifest;
+    return ImageState.Stopped;
+  }
   vault.leaveSecond(true);
   if (trapCode != 0) return ImageState.Stopped;
   records.nameInstance(HEADER + IMAGE_OFF_INSTANCE);
@@ -101,7 +107,9 @@ function isWell(): bool {
     items > 0 &&
     items <= IMAGE_ITEMS_MAX &&
     load<u32>(HEADER, IMAGE_OFF_SIZE) <= <u32>(IMAGE_BLOCK * IMAGE_BLOCKS - IMAGE_HEADER) &&
-    !isZero(HEADER + IMAGE_OFF_INSTANCE, 16)
+    load<u32>(HEADER, IMAGE_OFF_SIZE + 4) == 0 &&
+    !isZero(HEADER + IMAGE_OFF_INSTANCE, 16) &&
+    isZero(HEADER + IMAGE_OFF_PUBLIC + 32, IMAGE_HEADER - IMAGE_OFF_PUBLIC - 32)
   );
 }
 
@@ -134,6 +142,7 @@ function openOne(): void {
   at += IMAGE_ITEM_HEAD + length;
   if (++item < <i32>load<u16>(HEADER, IMAGE_OFF_ITEMS)) return standing.set(ImageState.Opening, item, Status.Ok);
   if (!checked) {
+    if (at != end()) return stop(ImageState.Unopened, Status.Ok);
     checked = true;
     rewind();
   } else if (records.lifeState() == State.Ready) {
@@ -147,16 +156,22 @@ function openOne(): void {
 
 function stop(state: ImageState, status: Status): void {
   wipe(IMAGE_KEY, 32);
+  records.nameInstance(0);
   standing.set(state, item, status);
+}
+
+/** Where the last item ends. */
+function end(): i32 {
+  return IMAGE_HEADER + <i32>load<u32>(HEADER, IMAGE_OFF_SIZE); // isWell() saw to it
 }
 
 /** Brings the item in hand into MESSAGE, opened. Returns its bytes, 0 when it is not genuine. */
 @sealed("image")
 function openItem(): i32 {
-  const end = IMAGE_HEADER + <i32>load<u32>(HEADER, IMAGE_OFF_SIZE); // isWell() saw to it
-  if (at + IMAGE_ITEM_HEAD > end || board.read(Region.Image, at, PAGE, IMAGE_ITEM_HEAD) != Status.Ok) return 0;
-  const length = <i32>load<u16>(PAGE);
-  if (length > INNER_MAX || at + IMAGE_ITEM_HEAD + length > end) return 0;
+  if (at + IMAGE_ITEM_HEAD > end() || board.read(Region.Image, at, PAGE, IMAGE_ITEM_HEAD) != Status.Ok) return 0;
+  if (load<u32>(PAGE) > <u32>INNER_MAX) return 0; // with the zeros behind it
+  const length = <i32>load<u32>(PAGE);
+  if (at + IMAGE_ITEM_HEAD + length > end()) return 0;
   if (board.read(Region.Image, at + IMAGE_ITEM_HEAD, MESSAGE, length) != Status.Ok) return 0;
   memory.fill(NONCE, 0, 24);
   store<u32>(NONCE, item);

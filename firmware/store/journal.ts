@@ -422,6 +422,12 @@ export function abandon(): Status {
   return commit();
 }
 
+/** Erases every place but the last, which announces that a root is made. Ok | MediumFailed. */
+export function forgetTraces(): Status {
+  for (let p = 0; p < LAST; p++) if (erasePlace(p) != Status.Ok) return Status.MediumFailed;
+  return Status.Ok;
+}
+
 /** Fills all places of an empty journal with the state in NEXT; the vault must hold the new root. Ok | MediumFailed. */
 export function create(): Status {
   top = 0;

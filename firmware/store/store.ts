@@ -155,7 +155,7 @@ function mountAs(): State {
   // a root without any record: either provisioning was cut, which had announced it, or the journal is gone
   if (journal.find() == Status.CustodyDamaged) {
     if (!journal.isAnnounced()) return State.CustodyDamaged;
-    return isForImage() ? State.Blank : afterReset();
+    return isForImage() ? forgetTraces() : afterReset();
   }
   if (reset.isOrdered()) return afterReset();
   for (let slot = 0; slot < geometry.slotCount(); slot++) header.compare(slot);
@@ -191,6 +191,11 @@ function isForImage(): bool {
   const is = vault.transportKey() != 0;
   vault.close();
   return is;
+}
+
+/** Nothing may be left in the journal that reads as a record of this root, or as traces beside none: the next thing is that the root goes. */
+function forgetTraces(): State {
+  return journal.forgetTraces() == Status.Ok ? State.Blank : State.CustodyDamaged;
 }
 
 /** Goes on with a reset. */
@@ -253,6 +258,7 @@ export function provision(manifest: usize, classes: usize, count: i32): Status {
       ? Status.Ok
       : Status.OtherManifest;
   }
+  if (named == 0) vault.leaveSecond(false); // asked for in a session: no image is opened onto what it makes
   const misfit = geometry.set(classes, count);
   if (misfit >= 0) return refuse(Status.BadGeometry, misfit);
   vault.close();
