@@ -9,6 +9,9 @@ const QUICK = [
   "test/damage",
   "test/claims/device/filekeys.test.ts",
   "test/claims/device/harm.test.ts",
+  "test/image/sealed.test.ts",
+  "test/image/odd.test.ts",
+  "test/image/again.test.ts",
 ];
 const SLOW = ["test/cuts", "test/torture", "test/claims/device/cuts.test.ts"];
 /** These run the ELF, which holds a core of its own. */

@@ -65,7 +65,7 @@ export const custody: readonly Mutant[] = [
     name: "first-place-not-cleared",
     breaks: "A first record that was cut reads as none at one boot and as one at the next.",
     file: STORE,
-    from: "return isForImage() ? State.Blank : afterReset();",
+    from: "return isForImage() ? forgetTraces() : afterReset();",
     to: "return State.Blank;",
     caughtBy: [PROVISION],
   },
