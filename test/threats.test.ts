@@ -31,7 +31,7 @@ function deadReferences(text: string): string[] {
 describe("THREATS.md", () => {
   it("has its sections, numbered without gaps", () => {
     const attackers = Array.from({ length: 12 }, (_, i) => `2.${i + 1}`);
-    const proofs = Array.from({ length: 12 }, (_, i) => `3.${i + 1}`);
+    const proofs = Array.from({ length: 13 }, (_, i) => `3.${i + 1}`);
     expect(sections(threats)).toEqual(["1", "2", ...attackers, "3", ...proofs, "4", "5"]);
   });
 
