@@ -4,11 +4,13 @@ import { DeclinedError, UsageError } from "../client/errors.js";
 import { ProgressLine } from "../file/progress.js";
 import { FlashBoard } from "../flash/board.js";
 import { type FlashFile, readFlashFile } from "../flash/file.js";
+import { IMAGE, within } from "../flash/map.js";
 import { type Holding, type Plan, planWrite, type Store, storeOf } from "../flash/plan.js";
 import { PROBE_KINDS, type Probe, parseProbe } from "../flash/probe.js";
 import { checkFolder, readParts, TOTAL } from "../flash/read.js";
 import { keepSetupCode, withoutSetupCode } from "../flash/setup-code.js";
 import { type Advanced, look, perform, verify } from "../flash/write.js";
+import { sealedIn } from "../image/inspect.js";
 import type { Context } from "./context.js";
 import { Interrupted } from "./io.js";
 import { ask } from "./prompt.js";
@@ -51,13 +53,15 @@ export function addFlash(program: Command, context: () => Context): void {
     .description("compare a board with a file; nothing is changed")
     .action(async (path: string, options: ProbeOptions) => {
       const file = await readFlashFile(path);
-      const segments = withoutSetupCode(file.segments);
-      const bytes = segments.reduce((sum, one) => sum + one.bytes.length, 0);
       await withBoard(context(), options, async (board) => {
+        const opened = isOpened(file, await look(board));
+        const segments = withoutSetupCode(file.segments).filter(({ address }) => !opened || !within(IMAGE, address));
+        const bytes = segments.reduce((sum, one) => sum + one.bytes.length, 0);
         await progress(context(), "verifying", bytes, (advanced) => verify(board, segments, advanced));
         await board.start();
-        context().result({ ...about(file), ...board.identity, verified: true }, [
+        context().result({ ...about(file), ...board.identity, opened, verified: true }, [
           `${path}: ${bytes} bytes are on the board as the file has them.`,
+          ...(opened ? ["The board opened its image and erased it; the store is the one that the image names."] : []),
         ]);
       });
     });
@@ -86,6 +90,12 @@ export function addFlash(program: Command, context: () => Context): void {
         );
       });
     });
+}
+
+/** Whether the store on the board is what the image in a file became. */
+function isOpened(file: FlashFile, holding: Holding): boolean {
+  const image = sealedIn(file);
+  return image !== undefined && instanceOf(storeOf(holding)) === image.instance.toString("hex");
 }
 
 async function write(context: Context, path: string, { eraseStore, loader, ...options }: WriteOptions): Promise<void> {
