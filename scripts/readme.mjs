@@ -68,8 +68,12 @@ const FILES = [
 /** A blank board behind a probe. */
 const FLASH = [
   "mbs flash write ek-ra6m5.elf --probe virtual",
-  "mbs info",
-  "mbs flash verify ek-ra6m5.elf --probe virtual",
+  "mbs info --transport-key -o board.pub --yes",
+  "mbs image build mine.toml --for board.pub -o device.hex",
+  "mbs flash write device.hex --probe virtual",
+  "sleep 5",
+  "mbs list",
+  "mbs flash verify device.hex --probe virtual",
   "mbs flash read -o forensics --probe virtual",
 ];
 
@@ -108,7 +112,7 @@ async function boards() {
 
 async function flashing() {
   copyFileSync(join(root, "build/ek-ra6m5.elf"), join(folder, "ek-ra6m5.elf"));
-  const [, flash] = await board(["--blank", "--probe"], "power on", FLASH);
+  const [, flash] = await board(["--blank", "--probe", "--presence", "always"], "power on", FLASH);
   return { flash };
 }
 
@@ -127,8 +131,8 @@ try {
       : {}
     : {
         demo: run(process.execPath, ["dist/scripts/demo.js"]),
-        ...(await flashing()),
         ...(await boards()),
+        ...(await flashing()), // with the manifest of the one before
         proofs: run(process.execPath, ["dist/scripts/prove.js"]),
         sizes: run(process.execPath, ["scripts/size.mjs"]),
         bench: run(process.execPath, ["dist/scripts/bench.js"]),
