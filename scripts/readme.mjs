@@ -127,7 +127,7 @@ try {
   // --quote: only what is quoted from files; --flash: and the board that is flashed
   const blocks = process.argv.some((word) => word === "--quote" || word === "--flash")
     ? process.argv.includes("--flash")
-      ? await flashing()
+      ? { ...(await boards()), ...(await flashing()) }
       : {}
     : {
         demo: run(process.execPath, ["dist/scripts/demo.js"]),
