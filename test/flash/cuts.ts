@@ -1,8 +1,6 @@
 /** An update of the firmware that power cuts, and the same command again: the store is as it was. */
 import assert from "node:assert/strict";
 import { type CutPlan, tears } from "../../board/virtual/supply.js";
-import { SEED_OFFSET, SEED_SIZE } from "../../firmware/defs/medium.js";
-import { SLOTS } from "../../host/flash/map.js";
 import type { FlashDesk } from "./desk.js";
 
 export type How = Omit<CutPlan, "operation">;
@@ -17,21 +15,11 @@ export const HOWS: readonly [string, How][] = [
   ["half done, and its cells cannot be read", { tear: tears.half, unreadable: true }],
 ];
 
-/** What must be the same after everything: all that the firmware does not write by itself when it starts. */
-export function storeOn({ board }: FlashDesk): Buffer {
-  const data = Buffer.from(board.data.bytes);
-  for (let at = 0; at < data.length; at += board.data.unit) {
-    const seed = at >= SEED_OFFSET && at < SEED_OFFSET + SEED_SIZE;
-    if (seed || board.data.blank(at, board.data.unit)) data.fill(0, at, at + board.data.unit); // erased cells read as anything
-  }
-  return Buffer.concat([board.code.bytes.subarray(SLOTS.start, SLOTS.end), data]);
-}
-
 /** Updates with a cut at one of its flash operations, counted from 0, and once more. @returns false when the update has fewer */
 export async function cutUpdate(desk: FlashDesk, file: string, operation: number, how: How): Promise<boolean> {
   const { board } = desk;
   await desk.runs();
-  const before = storeOn(desk);
+  const before = desk.store();
   board.cutPower({ operation, ...how });
   const first = await desk.flash(["write", file]);
   if (board.powered) {
@@ -45,6 +33,6 @@ export async function cutUpdate(desk: FlashDesk, file: string, operation: number
   const again = await desk.flash(["write", file]);
   assert.deepEqual([again.exitCode, again.err], [0, ""], `after a cut at operation ${operation}`);
   await desk.runs();
-  assert.ok(storeOn(desk).equals(before), `the store changed with a cut at operation ${operation}`);
+  assert.ok(desk.store().equals(before), `the store changed with a cut at operation ${operation}`);
   return true;
 }
