@@ -79,6 +79,7 @@ static void start(void) {
   page->hello = SELFTEST_HELLO;
   for (;;) {
     watchdog_feed();
+    watch_panel();
     if (page->request != page->answered) serve();
   }
 }

@@ -29,7 +29,7 @@
 #define SELFTEST_CODE 5u     /* blank, erase, units, program least, most, twice, holds, erase of it, ones */
 #define SELFTEST_DATA 6u     /* blank, erase, units, program least, most, blank check, right, holds, erase of it, ones, blank */
 #define SELFTEST_ENTROPY 7u  /* argument: samples wanted; samples got, time that they took */
-#define SELFTEST_PANEL 8u    /* argument: MBS_LIGHT_*; MBS_SWITCH_*, lights as their pins read */
+#define SELFTEST_PANEL 8u    /* argument: MBS_LIGHT_*; MBS_SWITCH_* now, lights as their pins read, switches seen since the last time */
 #define SELFTEST_UART 9u     /* argument: BRR; bits, time that they took */
 
 /* Flash that is erased and programmed, only if it is blank: the last block of the image region, and the last block of

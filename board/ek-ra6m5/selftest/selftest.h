@@ -16,5 +16,7 @@ void measure_data(uint32_t *words);
 /* Raw samples of the noise source, as the core gets them. False when more are wanted than there is room. */
 bool measure_entropy(uint32_t count, uint32_t *words);
 
+/* Looks at the switches while nothing is measured, so that a short press is not missed. */
+void watch_panel(void);
 void measure_panel(uint32_t lights, uint32_t *words);
 void measure_uart(uint32_t brr, uint32_t *words);

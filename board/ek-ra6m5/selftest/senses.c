@@ -40,9 +40,19 @@ bool measure_entropy(uint32_t count, uint32_t *words) {
   return true;
 }
 
+static uint32_t shown; /* lights */
+static uint32_t seen;  /* switches */
+
+void watch_panel(void) {
+  seen |= (uint32_t)board_presence(shown);
+}
+
 void measure_panel(uint32_t lights, uint32_t *words) {
-  words[0] = (uint32_t)board_presence(lights & LIGHTS);
+  shown = lights & LIGHTS;
+  words[0] = (uint32_t)board_presence(shown);
   words[1] = PIDR >> LED_SHIFT & LIGHTS;
+  words[2] = seen | words[0];
+  seen = 0;
 }
 
 /* Until so many bytes are left to send. */
