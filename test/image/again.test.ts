@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { PowerCut, tears } from "../../board/virtual/supply.js";
 import { CUSTODY_MAGIC, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
+import { IMAGE_BLOCK } from "../../firmware/defs/image.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import * as help from "../store/help.js";
 import { engineTargets, repeat, seed } from "../targets.js";
@@ -50,6 +51,31 @@ describe.each(engineTargets)("an image on $name", (kind) => {
       const magics = [0, CUSTODY_PLACE].map((at) => Buffer.from(device.data.bytes).readUInt32LE(at));
       expect(magics).toEqual([CUSTODY_MAGIC, CUSTODY_MAGIC]);
     }
+    target.close();
+  });
+
+  it("is erased from its last block to its first, so that what is left of it says how much that is", () => {
+    const target = kind.make();
+    const { device } = target;
+    const puts = Array.from({ length: 18 }, (_, i) => put(`label ${i}`, help.body(3900)));
+    flashed(target, requests(puts, help.WHOLE));
+    const media = [device.slots, device.data, device.image].map((nor) => [nor, nor.snapshot()] as const);
+    const erased: { offset: number; operation: number }[] = [];
+    const before = device.supply.operations;
+    device.image.begun = ({ offset }) => erased.push({ offset, operation: device.supply.operations - before });
+    open(target);
+    device.image.begun = undefined;
+    expect(erased.map(({ offset }) => offset)).toEqual([2, 1, 0].map((block) => block * IMAGE_BLOCK));
+    for (const { operation } of erased)
+      for (const tear of ["before", tears.half, "after"] as const) {
+        for (const [nor, snapshot] of media) nor.restore(snapshot);
+        device.supply.arm({ operation: operation - 1, tear, marginal: true });
+        expect(() => open(target)).toThrow(PowerCut);
+        open(target);
+        expect([operation, standing(target)]).toEqual([operation, DONE]);
+        expect(device.image.certainlyErased(0, 3 * IMAGE_BLOCK)).toBe(true);
+        expect(Object.keys(contents(target))).toHaveLength(puts.length);
+      }
     target.close();
   });
 });

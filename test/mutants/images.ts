@@ -98,7 +98,7 @@ export const images: readonly Mutant[] = [
     file: IMAGE,
     from: "    blocks--;\n    board.erase(Region.Image, blocks * IMAGE_BLOCK);",
     to: "    blocks--;\n    board.erase(Region.Image, (occupied() - 1 - blocks) * IMAGE_BLOCK);",
-    caughtBy: [{ file: "test/image/again.test.ts" }],
+    caughtBy: [{ file: "test/image/again.test.ts", test: "is erased from its last block" }],
   },
   {
     name: "image-header-half-erased",
