@@ -59,7 +59,7 @@ const STRANGE: [string, Odd, Uint8Array[]?][] = [
   ["something where zeros stand, behind the size", { header: (header) => header.writeUInt8(1, 15) }],
   ["something where zeros stand, at the end of the header", { header: (header) => header.writeUInt8(1, 127) }],
   ["no instance", { header: zeros(32, 48) }],
-  ["a public key of low order", { header: zeros(48, 80) }],
+  ["a public key of low order", { header: zeros(48, 80), agreed: new Uint8Array(32) }],
   ["something where zeros stand, in the head of an item", { head: (length) => length + 0x10000 }],
   ["items whose numbers count from 1", { number: (item) => item + 1 }],
   ["items that all have the number 0", { number: () => 0 }],

@@ -16,6 +16,8 @@ export interface Odd {
   /** Bytes behind the last item. */
   behind?: number;
   context?: string;
+  /** What X25519 gives; a public key of low order gives zeros to everybody. */
+  agreed?: Uint8Array;
 }
 
 export function oddImage(board: TransportKey, requests: readonly Uint8Array[], odd: Odd = {}): Buffer {
@@ -32,7 +34,8 @@ export function oddImage(board: TransportKey, requests: readonly Uint8Array[], o
   header.set(INSTANCE, 32);
   header.set(x25519.getPublicKey(secret), 48);
   odd.header?.(header);
-  const material = Buffer.concat([x25519.getSharedSecret(secret, board.publicKey), board.publicKey, header]);
+  const agreed = odd.agreed ?? x25519.getSharedSecret(secret, board.publicKey);
+  const material = Buffer.concat([agreed, board.publicKey, header]);
   const key = blake3(material, { context: Buffer.from(odd.context ?? "mbs 2026 image") });
   const items = requests.map((request, i) => {
     const [head, nonce] = [Buffer.alloc(4), Buffer.alloc(24)];

@@ -149,14 +149,6 @@ export const images: readonly Mutant[] = [
     caughtBy: odd("with a byte behind the last item"),
   },
   {
-    name: "image-size-not-bounded",
-    breaks: "The size of an image is believed, up to 4 GB.",
-    file: IMAGE,
-    from: "    load<u32>(HEADER, IMAGE_OFF_SIZE) <= <u32>(IMAGE_BLOCK * IMAGE_BLOCKS - IMAGE_HEADER) &&\n",
-    to: "",
-    caughtBy: odd("with a size above the region"),
-  },
-  {
     name: "image-items-not-deaf",
     breaks: "Sessions are answered while an image is opened.",
     file: "firmware/core.ts",
