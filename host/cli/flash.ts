@@ -8,12 +8,13 @@ import { IMAGE, within } from "../flash/map.js";
 import { type Holding, type Plan, planWrite, type Store, storeOf } from "../flash/plan.js";
 import { PROBE_KINDS, type Probe, parseProbe } from "../flash/probe.js";
 import { checkFolder, readParts, TOTAL } from "../flash/read.js";
-import { keepSetupCode, withoutSetupCode } from "../flash/setup-code.js";
+import { keepSetupCode, withoutSetupCode, withSetupCode } from "../flash/setup-code.js";
 import { type Advanced, look, perform, verify } from "../flash/write.js";
 import { sealedIn } from "../image/inspect.js";
 import type { Context } from "./context.js";
 import { Interrupted } from "./io.js";
 import { ask } from "./prompt.js";
+import { readSetupCodeFile } from "./setup-code.js";
 
 interface ProbeOptions {
   probe: string;
@@ -23,6 +24,7 @@ interface ProbeOptions {
 interface WriteOptions extends ProbeOptions {
   eraseStore?: boolean;
   loader: boolean;
+  setupCodeFile?: string;
 }
 
 const UNCHANGED = "The board was not changed, and starts again.";
@@ -44,6 +46,10 @@ export function addFlash(program: Command, context: () => Context): void {
   withProbe(flash.command("write"))
     .argument("<file>", "Intel HEX of `mbs image build`, or the ELF of a firmware")
     .option("--erase-store", "let the file replace the store on the board, with all its records")
+    .option(
+      "--setup-code-file <FILE>",
+      "setup code to flash with the firmware: 64 hex digits (default: the board keeps its own)",
+    )
     .option("--no-loader", "do not run a program on the board; slow, and needs nothing of it but the debug port")
     .description("program a board and verify it; slots and data flash stay unless the file holds a store")
     .action((path: string, options: WriteOptions) => write(context(), path, options));
@@ -98,8 +104,11 @@ function isOpened(file: FlashFile, holding: Holding): boolean {
   return image !== undefined && instanceOf(storeOf(holding)) === image.instance.toString("hex");
 }
 
-async function write(context: Context, path: string, { eraseStore, loader, ...options }: WriteOptions): Promise<void> {
-  const read = await readFlashFile(path);
+async function write(context: Context, path: string, options: WriteOptions): Promise<void> {
+  const { eraseStore, loader, setupCodeFile } = options;
+  const given = await readFlashFile(path);
+  const read =
+    setupCodeFile === undefined ? given : withSetupCode(given, await readSetupCodeFile(context, setupCodeFile));
   await withBoard(context, options, async (board, dangerous) => {
     const holding = await look(board);
     const setup = await keepSetupCode(read, board, holding, context.configDirectory());

@@ -35,14 +35,19 @@ export async function keepSetupCode(
   if (!isNone(setupCodeOf(file.segments))) return { file, from: "file", remember: nothing, forget };
   const code = firmware === undefined ? await remembered(path) : await board.readFlash(SETUP_AT, SETUP_SIZE, () => {});
   if (code === undefined || isNone(code)) return { file, from: "none", remember: nothing, forget };
-  const segments = file.segments.map(({ address, bytes }) => ({ address, bytes: Buffer.from(bytes) }));
-  const place = segments.find((one) => one.address <= SETUP_AT && SETUP_AT < one.address + one.bytes.length)!;
-  place.bytes.set(code, SETUP_AT - place.address);
   const remember = async (): Promise<void> => {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
     await writeWhole(path, code.toString("hex"));
   };
-  return { file: { ...file, segments }, from: "board", remember, forget };
+  return { file: withSetupCode(file, code), from: "board", remember, forget };
+}
+
+/** The file with this setup code in its firmware. @param code SETUP_SIZE bytes */
+export function withSetupCode(file: FlashFile, code: Uint8Array): FlashFile {
+  const segments = file.segments.map(({ address, bytes }) => ({ address, bytes: Buffer.from(bytes) }));
+  const place = segments.find((one) => one.address <= SETUP_AT && SETUP_AT < one.address + one.bytes.length)!; // file.ts saw to it
+  place.bytes.set(code, SETUP_AT - place.address);
+  return { ...file, segments };
 }
 
 /** Segments without the setup code when it is none, for comparing with a board that may have one. */

@@ -30,6 +30,17 @@ describe.skipIf(missing !== undefined)(`mbs flash write to a blank board${why}`,
     },
   );
 
+  it("gets a setup code with its firmware, which it asks for from then on and keeps", async () => {
+    writeFileSync(desk.path("code"), `${SETUP_CODE.toString("hex")}\n`, { mode: 0o600 });
+    expect(await desk.ok(["write", ELF, "--setup-code-file", desk.path("code")])).toMatchObject({ setupCode: "file" });
+    expect(desk.board.peek(SETUP_AT, 32)!.equals(SETUP_CODE)).toBe(true);
+    expect(JSON.parse((await desk.mbs(["info", "--json"])).out).setupCode).toBe(true);
+    expect(await desk.ok(["write", ELF])).toMatchObject({ setupCode: "board" });
+    writeFileSync(desk.path("code"), "no code\n");
+    const ended = await desk.unchanged(["write", ELF, "--setup-code-file", desk.path("code")]);
+    expect(ended).toMatchObject({ exitCode: 1, err: expect.stringContaining("is no setup code") });
+  });
+
   it("puts a sealed image into its region, and leaves the transport key beside it", async () => {
     const key = Buffer.from("MBSX".padEnd(128, "k"));
     desk.board.data.preload(128, key);
