@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { dirname } from "node:path";
 import { type Command, Option } from "commander";
 import { Custody } from "../../firmware/defs/custody.js";
+import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { handleText } from "../client/client.js";
 import { FileError, UsageError } from "../client/errors.js";
 import { type FlashFile, inspect, readFlashFile } from "../flash/file.js";
@@ -15,7 +16,7 @@ import { derivedKeys } from "../image/keys.js";
 import { formatKey } from "../keys/text.js";
 import { parseManifest } from "../manifest.js";
 import { CUSTODIES, ROLES, USAGES } from "../names.js";
-import { builtFirmware } from "../package.js";
+import { builtFirmware, packageCore } from "../package.js";
 import { loadCredentials } from "../provision.js";
 import { type Context, SCHEMA_VERSION } from "./context.js";
 import { checkOutputFile, readInput, writeOutput } from "./files.js";
@@ -71,13 +72,11 @@ export function addImage(program: Command, context: () => Context): void {
 
 async function build(context: Context, file: string, options: BuildOptions): Promise<void> {
   checkOptions(options);
+  const { output, force, insecureSeed } = options;
   const manifest = parseManifest((await readInput(context.io, file)).bytes.toString("utf8"), file);
-  const firmware = await readFlashFile(options.elf ?? builtFirmware());
-  if (firmware.kind !== "firmware")
-    throw new FileError(`${firmware.path} holds more than firmware.`, "Say --elf FILE.");
-  const files = REGIONS.map(([name]) => beside(options.output, `${name}.bin`));
-  for (const one of [options.output, beside(options.output, "json"), ...files])
-    await checkOutputFile(one, options.force);
+  const firmware = await readFirmware(context, options.elf ?? builtFirmware());
+  for (const name of [...REGIONS.map(([region]) => `${region}.bin`), "hex", "json"])
+    await checkOutputFile(name === "hex" ? output : beside(output, name), force);
   const credentials = await loadCredentials(manifest, dirname(file), async (name) => {
     if (context.io.stdin.isTTY) return ask(context.io, `Passphrase of ${name}: `, true);
     throw new FileError(
@@ -85,21 +84,17 @@ async function build(context: Context, file: string, options: BuildOptions): Pro
       "Give the credential a passphrase-file.",
     );
   });
-  const isInsecure = options.insecureSeed !== undefined;
-  const keys = isInsecure ? derivedKeys(options.insecureSeed!) : context.operators;
-  const recipe: Recipe = { manifest, credentials, keys };
-  context.progress("trying out the store");
-  const made = await make(context, recipe, options);
-  context.progress("");
-  const segments = [...firmware.segments, ...made.segments].sort((a, b) => a.address - b.address);
-  const whole = inspect(options.output, segments);
-  await writeOutput(options.output, Buffer.from(writeHex(segments)), options.force);
-  const regions = await writeRegions(segments, options);
-  const warning = isInsecure ? INSECURE : options.custody === "injected" ? SECRET : null;
+  const keys = insecureSeed === undefined ? context.operators : derivedKeys(insecureSeed);
+  const made = await make(context, { manifest, credentials, keys }, options);
+  const whole = inspect(
+    output,
+    [...firmware.segments, ...made.segments].sort((a, b) => a.address - b.address),
+  );
+  const warning = insecureSeed !== undefined ? INSECURE : options.custody === "injected" ? SECRET : null;
+  const files = await writeRegions(whole.segments, options);
   const about = {
     warning,
     ...contentJson(whole),
-    core: firmware.descriptor.core,
     operators: manifest.operators.map(({ id, role }) => ({ operator: id, role: ROLES.word(role) })),
     credentials: credentials.map(({ name, label, usage, generate }) => ({
       name,
@@ -107,31 +102,43 @@ async function build(context: Context, file: string, options: BuildOptions): Pro
       usage: USAGES.word(usage),
       generated: generate,
     })),
-    files: regions,
+    files,
   };
-  const json = beside(options.output, "json");
-  await writeOutput(
-    json,
-    Buffer.from(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...about }, null, 2)}\n`),
-    options.force,
-  );
-  if (warning !== null) context.note(warning);
-  if (isInsecure)
+  const json = JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...about }, null, 2);
+  await writeOutput(beside(output, "json"), Buffer.from(`${json}\n`), force);
+  let where = "kept on this computer";
+  if (insecureSeed !== undefined) {
+    where = `in ${beside(output, "ID.key")}`;
     for (const { id } of manifest.operators) {
-      const key = await keys.make(made.instance, id);
-      await writeOutput(beside(options.output, `${id}.key`), Buffer.from(`${formatKey(key)}\n`), options.force);
+      const key = formatKey(await keys.make(made.instance, id));
+      await writeOutput(beside(output, `${id}.key`), Buffer.from(`${key}\n`), force);
     }
-  context.result({ file: options.output, ...about }, [
+  }
+  await writeOutput(output, Buffer.from(writeHex(whole.segments)), force); // last: what is there is whole
+  if (warning !== null) context.note(warning);
+  const rows = files.map((one) => [one.file, String(one.bytes), one.sha256]);
+  context.result({ file: output, ...about }, [
     ...contentLines(whole),
     "",
-    ...table(
-      ["FILE", "BYTES", "SHA-256"],
-      regions.map((one) => [one.file, String(one.bytes), one.sha256]),
-      "lrl",
-    ),
+    ...table(["FILE", "BYTES", "SHA-256"], rows, "lrl"),
     "",
-    `The keys of its operators are ${isInsecure ? `in ${beside(options.output, "ID.key")}` : "kept on this computer"}. Flash it:  mbs flash write ${options.output}`,
+    `The keys of its operators are ${where}. Flash it:  mbs flash write ${output}`,
   ]);
+}
+
+/** The firmware that goes into the file. @throws FileError when stores that are made here are not for it */
+async function readFirmware(context: Context, path: string): Promise<FlashFile> {
+  const firmware = await readFlashFile(path);
+  const { format, core } = firmware.descriptor;
+  if (firmware.kind !== "firmware") throw new FileError(`${path} holds more than firmware.`, "Say --elf FILE.");
+  if (format !== FORMAT_VERSION)
+    throw new FileError(
+      `${path} keeps stores of format version ${format}; what is made here has version ${FORMAT_VERSION}.`,
+      "Use the mbs that the firmware was built with.",
+    );
+  if (core !== packageCore())
+    context.warn(`${path} runs core ${core}; the credentials were tried out with ${packageCore()}.`);
+  return firmware;
 }
 
 async function make(context: Context, recipe: Recipe, options: BuildOptions): Promise<Made> {
@@ -268,7 +275,7 @@ function contentLines(file: FlashFile): string[] {
     one.label ?? "",
     USAGES.word(one.usage),
     String(one.length),
-    policyText({ ...one, epoch: 0, created: 0, sequence: 0 } as never),
+    policyText(one),
   ]);
   return [...lines, "", ...table(["HANDLE", "LABEL", "USAGE", "BYTES", ""], rows, "lllr")];
 }

@@ -46,7 +46,7 @@ export function entryRows(entries: readonly Entry[]): string[][] {
 }
 
 /** What is not usual about a record. */
-export function policyText(entry: Omit<Entry, "parts">): string {
+export function policyText(entry: Pick<Entry, "policy" | "tier">): string {
   const { exportable, presence } = readPolicy(entry.policy);
   const words = [exportable ? "exportable" : "", presence === 0 ? "" : `touch ${PRESENCES.word(presence)}`];
   return [...words, entry.tier === Tier.Public ? "public" : ""].filter((word) => word !== "").join(", ");

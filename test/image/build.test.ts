@@ -151,6 +151,37 @@ describe("mbs image build --for", () => {
   });
 });
 
+describe("mbs image build --elf", () => {
+  const elf = new URL("../../build/ek-ra6m5.elf", import.meta.url).pathname;
+  /** The firmware with another descriptor. @param change is given its bytes */
+  function other(name: string, change: (descriptor: Buffer) => void): string {
+    const bytes = readFileSync(elf);
+    change(bytes.subarray(bytes.indexOf("MBSF\x01")));
+    writeFileSync(path(name), bytes);
+    return path(name);
+  }
+  const build = (firmware: string, name: string) =>
+    mbs("image", "build", plain, "--custody", "injected", "-o", path(name), "--elf", firmware);
+
+  it("refuses a firmware that keeps another format, and says both", async () => {
+    const firmware = other("format.elf", (descriptor) => {
+      descriptor[5] = 9;
+    });
+    const { exitCode, err } = await build(firmware, "format.SECRET.hex");
+    expect([exitCode === 0, err]).toEqual([
+      false,
+      expect.stringContaining("format version 9; what is made here has version 1"),
+    ]);
+    expect(() => statSync(path("format.SECRET.hex"))).toThrow();
+  });
+
+  it("warns of one that runs another core than what the credentials were tried out with", async () => {
+    const firmware = other("core.elf", (descriptor) => descriptor.fill(0xab, 8, 40));
+    const { exitCode, err } = await build(firmware, "core.SECRET.hex");
+    expect([exitCode, err]).toEqual([0, expect.stringContaining(`runs core ${"ab".repeat(32)}`)]);
+  });
+});
+
 describe("mbs image build --custody injected", () => {
   const build = (name: string, ...more: string[]) =>
     mbs("image", "build", plain, "--custody", "injected", "-o", path(name), "--force", ...more);
