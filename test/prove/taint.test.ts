@@ -4,11 +4,15 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { PowerCut, tears } from "../../board/virtual/supply.js";
 import { FACTS_OFF_SETUP } from "../../firmware/defs/boundary.js";
+import { Tier, Usage } from "../../firmware/defs/record.js";
+import { Command, Key } from "../../firmware/defs/wire.js";
 import { Workshop } from "../../scripts/mutants/core.js";
 import type { TaintRun } from "../../scripts/prove/taint.js";
 import { decode } from "../../scripts/prove/wasm.js";
 import { built, builtRun, runOf, SecretError, TaintDevice } from "../device/taint.js";
+import * as image from "../image/help.js";
 import type { Change } from "../mutants/mutant.js";
 import { USER } from "../session/help.js";
 import { CODE, life } from "../session/life.js";
@@ -50,6 +54,35 @@ describe("the built core", () => {
   it("does so through every usage of keys, refusals, repeated requests, cuts, damage and the rescue", () => {
     requests(blank(run));
     smallest(blank(run));
+  });
+
+  it("does so while it opens an image, begins again after a cut, erases it, and stops at what it refuses", () => {
+    const target = blank(run);
+    const secret = image.put("one", help.body(300, { secret: true }));
+    const make: image.Request = [
+      Command.Generate,
+      [
+        [Key.Token, help.token()],
+        [Key.Usage, Usage.Raw],
+        [Key.Tier, Tier.Private],
+        [Key.Policy, 0],
+      ],
+    ];
+    target.talk.handshake("", CODE);
+    image.flashed(target, image.requests([secret, make]));
+    target.device.supply.arm({ operation: 400, tear: tears.half });
+    expect(() => image.open(target)).toThrow(PowerCut);
+    target.device.supply.disarm();
+    image.open(target);
+    as(target, { id: help.ADMIN, key: help.ADMIN_KEY });
+    expect(image.standing(target)).toEqual(image.DONE);
+    const stopped = blank(run);
+    stopped.talk.handshake("", CODE);
+    const [begin] = image.requests([]);
+    image.flashed(stopped, [begin!, [Command.List, []]]);
+    image.open(stopped);
+    stopped.talk.handshake("", CODE);
+    expect(image.standing(stopped)).toMatchObject({ image: "Stopped", status: "UnknownCommand" });
   });
 
   it("has sent and written much that was expected to be public, and run every one of its functions", () => {
