@@ -1,5 +1,5 @@
-/* What a board gives the core: the eight imports of core.wasm, in C. SPEC.md §1. Region numbers, statuses and
- * sizes: defs.h, generated from firmware/defs. Pointers arrive bounds-checked (wasm3_glue.c). */
+/* What a board gives the core: the nine imports of core.wasm, in C. SPEC.md §1. Region numbers, statuses and
+ * sizes: defs.h, generated from firmware/defs. Pointers arrive bounds-checked (wasm3_glue.c, engine_aot.c). */
 #pragma once
 #include <stdint.h>
 
@@ -27,3 +27,7 @@ uint64_t board_clock(void);
 
 /* A code from the core for whoever debugs; has no effect on the store. */
 void board_diag(uint32_t code);
+
+/* The line's bit rate, from the byte after what this call of the core answers on. MBS_OK | MBS_BAD_ARGUMENT (the line
+ * cannot do it within 1 %; nothing changed). */
+int32_t board_rate(uint32_t bits);

@@ -1,4 +1,4 @@
-/** The eight imports of the core. Meaning, units and errors: SPEC.md §1; the C side is board/contract.h. */
+/** The nine imports of the core. Meaning, units and errors: SPEC.md §1; the C side is board/contract.h. */
 @custody
 @facts
 export declare function read(region: i32, offset: u32, pointer: usize, length: u32): i32;
@@ -21,3 +21,4 @@ export declare function presence(lights: i32): i32;
 export declare function clock(): i64;
 @diagnostic
 export declare function diag(code: i32): void;
+export declare function rate(bits: u32): i32;

@@ -20,15 +20,17 @@ export const CRC_TABLE: usize = FRAME + FRAME_SIZE; // 256 × u32: made at start
 export const FIELDS: usize = CRC_TABLE + 1024; // 16: header or CRC of a frame on its way out
 
 // link and session: one whole message of the link, request or response
-export const ENVELOPE: usize = FIELDS + 16;
-// commands: the map inside, INNER_MAX, in clear here; sealed by session.ts before it is sent
+export const ENVELOPE: usize = FIELDS + 32 - SEALED_HEAD;
+// commands: the map inside, INNER_MAX, in clear here; sealed by session.ts before it is sent. On a word: it is sealed and copied whole
 export const MESSAGE: usize = ENVELOPE + SEALED_HEAD;
 
 // store: what mount found out; public (handles, MACs, counters)
 export const HANDLES: usize = ENVELOPE + MESSAGE_MAX; // SLOTS_MAX × HANDLE_SIZE, zeros = no readable record
 export const TOKENS: usize = HANDLES + SLOTS_MAX * HANDLE_SIZE; // SLOTS_MAX × u32: start of the present version's token
 export const FIRST_TOKENS: usize = TOKENS + SLOTS_MAX * 4; // SLOTS_MAX × u32: start of the creating token's hash
-export const LEAVES: usize = FIRST_TOKENS + SLOTS_MAX * 4; // 32 × 16: set digest leaf of each block
+export const LABEL_HASHES: usize = FIRST_TOKENS + SLOTS_MAX * 4; // SLOTS_MAX × u32: start of the label's hash
+export const ATTRIBUTES: usize = LABEL_HASHES + SLOTS_MAX * 4; // SLOTS_MAX × u8: usage, tier, origin; store/index.ts
+export const LEAVES: usize = ATTRIBUTES + SLOTS_MAX; // 32 × 16: set digest leaf of each block
 export const LEAVES_SIZE: i32 = 512;
 export const LEAF_INPUT: usize = LEAVES + LEAVES_SIZE; // header MACs of one block, at most 128 × 16
 export const LEAF_INPUT_SIZE: i32 = 2048;
@@ -71,8 +73,8 @@ export const NOISE_STATE: usize = SESSIONS + 2 * SESSION_SIZE; // 176: a handsha
 export const NOISE_STATE_SIZE: i32 = 176;
 
 // crypto scratch: wiped by the algorithm that used it
-export const CHACHA: usize = NOISE_STATE + NOISE_STATE_SIZE; // 64: input state
-export const STREAM: usize = CHACHA + 64; // 64: key stream
+export const CHACHA: usize = NOISE_STATE + NOISE_STATE_SIZE; // 48: input state
+export const STREAM: usize = CHACHA + 48; // 64: key stream; or the end of a message, xored with it
 export const SUBKEY: usize = STREAM + 64; // 48: XChaCha subkey and inner nonce
 export const POLY: usize = SUBKEY + 48; // 64: r, h, pad
 export const TAG: usize = POLY + 64; // 32: computed tag, MAC or hash
@@ -94,5 +96,5 @@ export const DECLASSIFIED: usize = IMAGE_OPEN + 32 + IMAGE_HEADER; // u32
 export const REVEALED: usize = DECLASSIFIED + 4; // u32
 export const EXPECTED: usize = REVEALED + 4; // u32
 
-export const STATIC_BASE: usize = 51200; // asconfig.json memoryBase
+export const STATIC_BASE: usize = 52224; // asconfig.json memoryBase
 export const MEMORY_USED: usize = EXPECTED + 4;

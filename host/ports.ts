@@ -1,4 +1,4 @@
-/** Which port to talk to, and how one is written: tcp:HOST:PORT, or the path of a serial port. Order: --port, MBS_PORT, config, the only one found. */
+/** Which port to talk to, and how one is written: tcp:HOST:PORT, or the path of a serial port, with @BITS the fastest rate to use on it. Order: --port, MBS_PORT, config, the only one found. */
 import { readdir } from "node:fs/promises";
 import { isIP } from "node:net";
 import { DisconnectedError, UsageError } from "./client/errors.js";
@@ -6,7 +6,7 @@ import { openSerial } from "./client/serial.js";
 import { openTcp } from "./client/tcp.js";
 import type { Transport } from "./client/transport.js";
 
-export type Port = { kind: "tcp"; host: string; port: number } | { kind: "serial"; path: string };
+export type Port = { kind: "tcp"; host: string; port: number } | { kind: "serial"; path: string; fastest?: number };
 
 /** Where the name of a port may come from, in order. */
 export interface PortSources {
@@ -20,7 +20,9 @@ export interface PortSources {
 }
 
 const EXPECTED =
-  "expected tcp:HOST:PORT, such as tcp:127.0.0.1:7420, or the path of a serial port, such as /dev/ttyUSB0";
+  "expected tcp:HOST:PORT, such as tcp:127.0.0.1:7420, or the path of a serial port, such as /dev/ttyUSB0 or /dev/ttyUSB0@115200";
+/** Bits per second that the firmware's line can do. */
+const RATES = [115_200, 230_400, 460_800, 921_600, 1_000_000, 2_000_000, 3_000_000];
 
 /** @throws UsageError */
 export function parsePort(text: string): Port {
@@ -28,8 +30,11 @@ export function parsePort(text: string): Port {
   if (tcp !== null) {
     const port = Number(tcp[3]);
     if (port >= 1 && port <= 0xffff) return { kind: "tcp", host: (tcp[1] ?? tcp[2])!, port };
-  } else if (!text.startsWith("tcp:") && (text.includes("/") || /^COM\d+$/.test(text))) {
-    return { kind: "serial", path: text };
+  } else if (!text.startsWith("tcp:")) {
+    const [, path, bits] = /^(.*\/.*?|COM\d+)(?:@(\d+))?$/.exec(text) ?? [];
+    if (bits !== undefined && !RATES.includes(Number(bits)))
+      throw new UsageError(`Port: the device's line does ${RATES.join(", ")} bits per second; got "${text}".`);
+    if (path !== undefined) return { kind: "serial", path, ...(bits === undefined ? {} : { fastest: Number(bits) }) };
   }
   throw new UsageError(`Port: ${EXPECTED}; got "${text}".`);
 }
@@ -55,7 +60,7 @@ export async function choosePort(sources: PortSources): Promise<Port> {
 /** Opens a port. @param remote lets TCP leave this computer: a session protects what is said, but whoever reaches the port can hinder and delay
  *  @throws UsageError for another computer without `remote`, DisconnectedError when it does not open */
 export async function openPort(port: Port, remote = false): Promise<Transport> {
-  if (port.kind === "serial") return openSerial(port.path);
+  if (port.kind === "serial") return openSerial(port.path, port.fastest);
   if (!remote && !isLoopback(port.host)) {
     throw new UsageError(
       `${port.host} is not this computer: sessions protect what is said, but everybody there can hinder you, and a blank device without a setup code trusts whoever comes first.`,

@@ -1,34 +1,49 @@
-/** `npm run bench`: what the core costs in instructions on the virtual board, and the store in flash operations. Prints tables and writes
- *  bench/results/latest.json (schema and method: bench/README.md). Never wall time: instructions are the same on every machine.
- *  A missed target is reported; with --check it is also exit code 1. With --host only what runs on this computer is measured, by the clock:
- *  encrypted files and the claim cache, into bench/results/host.json. */
+/** `npm run bench`: what the core costs in instructions on the virtual board under each engine, beside native C, and the store in flash operations.
+ *  Prints tables and writes bench/results/latest.json (schema and method: bench/README.md). Never wall time: instructions are the same on every
+ *  machine. A missed target is reported; with --check it is also exit code 1. With --compare rows that do not take long are measured and held
+ *  against bench/results/latest.json. With --host only what runs on this computer is measured, by the clock: encrypted files and the claim
+ *  cache, into bench/results/host.json. */
 import { createHash } from "node:crypto";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { Command } from "commander";
+import { Command, Option } from "commander";
 import { buildProbe } from "../test/probe/build.js";
-import { measureCache, measureClaims } from "./bench/claims.js";
-import { measureCrypto, withModule } from "./bench/crypto.js";
-import { measureCurves } from "./bench/curve.js";
+import { measureCache } from "./bench/claims.js";
+import { compare, printComparison } from "./bench/compare.js";
+import { type CoreEngine, type Cost, rowsOf } from "./bench/cost.js";
+import { CRYPTO_OPERATIONS, type CryptoOperation, withModule } from "./bench/crypto.js";
 import { FILE_GOAL, fileSpeedText, measureFiles } from "./bench/files.js";
-import { CAPACITY } from "./bench/host.js";
-import { measureSessions } from "./bench/session.js";
-import { measureStore, SIZES } from "./bench/store.js";
-import { type Costs, type Target, targets } from "./bench/targets.js";
+import { measureLine } from "./bench/line.js";
+import { measureCore, measureQuick } from "./bench/measure.js";
+import { BAUDS, CYCLES, MHZ } from "./bench/model.js";
+import { LIBRARIES, measureNative, NoNative, quickest } from "./bench/native.js";
+import { picture } from "./bench/picture.js";
+import { profileCrypto } from "./bench/profile.js";
+import { printChurn, printLine, printRows, printTargets, printTimes, table } from "./bench/report.js";
+import { type Result, SCHEMA_VERSION } from "./bench/result.js";
+import { fillStores, measureChurn } from "./bench/store.js";
+import { targets } from "./bench/targets.js";
 
 const options = new Command("bench")
   .description("what the core costs, in instructions and flash operations on the virtual board")
   .option("--host", "instead: encrypted files and the claim cache on this computer, by its clock", false)
   .option("--check", "exit code 1 when a target is missed", false)
+  .option("--no-native", "without C of other libraries, which are downloaded; the figures of the last result stay")
+  .option("--compare", "instead: exit code 1 when a row costs more than the committed result says", false)
+  .addOption(
+    new Option("--profile <operation>", "instead: which handlers of the interpreter it runs, over 4,000 bytes").choices(
+      CRYPTO_OPERATIONS,
+    ),
+  )
   .parse()
-  .opts<{ host: boolean; check: boolean }>();
+  .opts<{ host: boolean; check: boolean; native: boolean; compare: boolean; profile?: CryptoOperation }>();
 
-const SCHEMA_VERSION = 2;
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const RESULTS = "bench/results/latest.json";
-/** At 192 MHz and 1.6 cycles an instruction, as README.md has it. */
-const INSTRUCTIONS_PER_MS = 192_000 / 1.6;
+const PICTURE = "bench/pictures/engines.svg";
+/** Bytes over which an operation is profiled. */
+const PROFILED = 4000;
 const HOST_SCHEMA_VERSION = 1;
 const HOST_RESULTS = "bench/results/host.json";
 
@@ -37,106 +52,6 @@ const identify = (bytes: Buffer) => ({ sha256: createHash("sha256").update(bytes
 /** One line on a terminal that says what is being done, and goes away. */
 function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${what}`);
-}
-
-/** Rows under heads, columns aligned: the first to the left, numbers to the right. */
-function table(title: string, heads: string[], rows: (string | number)[][]): void {
-  const text = rows.map((row) => row.map((cell) => (typeof cell === "number" ? number(cell) : cell)));
-  const widths = heads.map((head, i) => Math.max(head.length, ...text.map((row) => row[i]!.length)));
-  const line = (cells: string[]) =>
-    `  ${cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  ")}`;
-  console.log(`\n${title}`);
-  for (const cells of [heads, ...text]) console.log(line(cells).trimEnd());
-}
-
-const number = (value: number) =>
-  value.toLocaleString("en-US", {
-    maximumFractionDigits: Number.isInteger(value) ? 0 : 2,
-    minimumFractionDigits: Number.isInteger(value) ? 0 : 2,
-  });
-
-function print({ crypto, curves, sessions, claims, store }: Costs, met: Target[]): void {
-  table(
-    "Cryptography, instructions (in the firmware's wasm3, waits and request taken off)",
-    ["operation", "bytes", "instructions", "per byte"],
-    crypto.map(({ operation, length, instructions, perByte }) => [operation, length, instructions, perByte]),
-  );
-  table(
-    "Curves, instructions",
-    ["operation", "instructions"],
-    curves.map(({ operation, instructions }) => [operation, instructions]),
-  );
-  table(
-    "Sessions and keys, instructions from the first byte of the request to rest",
-    ["operation", "instructions"],
-    sessions.map(({ operation, instructions }) => [operation, instructions]),
-  );
-  table(
-    "Filekeys and claims, instructions from the first byte of the request to rest, and flash time of the data sheet",
-    ["operation", "instructions", "data-flash erases", "typical ms", "a second"],
-    claims.map(({ operation, instructions, flash, typicalMs }) => [
-      operation,
-      instructions,
-      flash.dataErases,
-      typicalMs,
-      Math.floor(1000 / (instructions / INSTRUCTIONS_PER_MS + typicalMs)),
-    ]),
-  );
-  table(
-    `Commands in a session, instructions from the first byte of the request to rest (4 KB slots, capacity ${CAPACITY})`,
-    ["fill", "records", "bytes", "put", "first put", "get", "find label"],
-    store.commands.map((row) => {
-      const { put, firstPut, get, find } = row.instructions;
-      return [`${row.fill} %`, row.records, row.size, put, firstPut, get, find];
-    }),
-  );
-  table(
-    "Boot and list, instructions",
-    ["fill", "records", "boot", "list", `list, all ${SIZES[0]} bytes`, `list, all ${SIZES[2]} bytes`],
-    store.fills.map((row) => [`${row.fill} %`, row.records, row.boot, row.list, row.listSmall, row.listLarge]),
-  );
-  table(
-    "Evict one, put one, at random, at a constant fill",
-    [
-      "fill",
-      "records",
-      "bytes",
-      "puts",
-      "programmed per byte",
-      "erases per put",
-      "worst put, typical ms",
-      "at most ms",
-    ],
-    store.churn.map((row) => [
-      `${row.fill} %`,
-      row.records,
-      row.size,
-      row.puts,
-      row.programmedPerByte,
-      row.erasesPerPut,
-      row.worstTypicalMs,
-      row.worstMostMs,
-    ]),
-  );
-  const { worst } = store;
-  table(
-    "The worst put of these, right after power-up",
-    ["what", "value"],
-    [
-      ["instructions", worst.instructions],
-      ["code-flash units programmed", worst.flash.slotPrograms],
-      ["code-flash blocks erased", worst.flash.slotErases],
-      ["data-flash units programmed", worst.flash.dataPrograms],
-      ["data-flash blocks erased", worst.flash.dataErases],
-      ["flash time, typical ms", worst.typicalMs],
-      ["flash time, at most ms", worst.mostMs],
-    ],
-  );
-  table(
-    "Targets",
-    ["target", "limit", "value", ""],
-    met.map((one) => [one.name, one.limit, one.value, one.met ? "met" : "MISSED"]),
-  );
 }
 
 /** What this computer does, by its clock: the ratio means something elsewhere, the rest does not. */
@@ -155,39 +70,104 @@ async function host(): Promise<number> {
   return options.check && files.speeds.some(({ ratio }) => ratio < FILE_GOAL) ? 1 : 0;
 }
 
-async function main(): Promise<number> {
-  if (options.host) return host();
+/** Where the instructions of one operation go. */
+async function profile(operation: CryptoOperation): Promise<number> {
   const built = (name: string) => readFileSync(join(root, "build", name));
   await buildProbe(root, "bench");
-  await buildProbe(root, "curve");
-  const [core, elf] = [built("core.wasm"), built("ek-ra6m5.elf")];
-  progress("cryptography");
-  const crypto = measureCrypto(withModule(elf, core, built("bench.wasm")));
-  progress("curves");
-  const curves = measureCurves(withModule(elf, core, built("curve.wasm")));
-  progress("sessions");
-  const sessions = measureSessions();
-  progress("claims");
-  const claims = measureClaims();
-  const store = measureStore(progress);
+  const elf = withModule(built("ek-ra6m5.elf"), built("core.wasm"), built("bench.wasm"));
+  const costs = profileCrypto(elf, join(root, "build/ek-ra6m5.elf"), operation, PROFILED);
+  table(
+    `${operation} of ${PROFILED} bytes, the request included: handlers, and instructions per byte`,
+    ["handler", "calls", "instructions each", "per byte"],
+    costs
+      .filter((one) => one.instructions >= PROFILED / 10)
+      .map(({ handler, calls, instructions }) => [
+        handler,
+        calls,
+        instructions / (calls || 1),
+        instructions / PROFILED,
+      ]),
+  );
+  return 0;
+}
+
+/** The result that is there; undefined when it is of another schema or there is none. */
+function lastResult(): Result | undefined {
+  if (!existsSync(join(root, RESULTS))) return undefined;
+  const result = JSON.parse(readFileSync(join(root, RESULTS), "utf8")) as Result;
+  return result.schemaVersion === SCHEMA_VERSION ? result : undefined;
+}
+
+/** C of other libraries; where they cannot be had, or are not wanted, the figures of the last result. */
+function native(): { costs: Cost[]; all: Result["native"] } {
+  if (options.native) {
+    try {
+      progress("native C");
+      const costs = measureNative(root);
+      return { costs: quickest(costs), all: { libraries: LIBRARIES, costs } };
+    } catch (error) {
+      if (!(error instanceof NoNative)) throw error;
+      progress("");
+      console.error(`bench: native C is not measured, the figures of ${RESULTS} stay: ${error.message}`);
+    }
+  }
+  const all = lastResult()?.native ?? { libraries: [], costs: [] };
+  return { costs: quickest(all.costs), all };
+}
+
+async function compared(): Promise<number> {
+  const last = lastResult();
+  if (last === undefined) throw new Error(`${RESULTS} is not there, or of another schema; run: npm run bench`);
+  for (const target of ["bench", "curve"]) await buildProbe(root, target);
+  const rows = rowsOf({ wasm3: measureQuick(root, "wasm3", progress), aot: measureQuick(root, "aot", progress) });
   progress("");
-  if (!built("ek-ra6m5.elf").equals(elf))
-    throw new Error("build/ek-ra6m5.elf changed meanwhile; run npm run bench again");
-  const costs = { crypto, curves, sessions, claims, store };
-  const met = targets(core.length, costs);
-  const result = {
+  return printComparison(compare(last.rows, rows), rows.length);
+}
+
+async function main(): Promise<number> {
+  if (options.host) return host();
+  if (options.profile !== undefined) return profile(options.profile);
+  if (options.compare) return compared();
+  const built = (name: string) => readFileSync(join(root, "build", name));
+  for (const target of ["bench", "curve"]) await buildProbe(root, target);
+  const core = built("core.wasm");
+  progress("filling stores");
+  const stores = fillStores();
+  const { churn, worst } = measureChurn(progress);
+  const of = (engine: CoreEngine) => measureCore(root, engine, { stores, worst }, progress);
+  const [wasm3, aot, stock] = [of("wasm3"), of("aot"), of("stock")];
+  const { costs, all } = native();
+  const line = (["wasm3", "aot"] as const).flatMap((engine) =>
+    BAUDS.flatMap((baud) => {
+      progress(`${engine}: line at ${baud} baud`);
+      return measureLine({ wasm3, aot }[engine].elf, engine, baud);
+    }),
+  );
+  progress("");
+  if (!built("core.wasm").equals(core)) throw new Error("build/core.wasm changed meanwhile; run npm run bench again");
+  const rows = rowsOf({ wasm3: wasm3.costs, aot: aot.costs, stock: stock.costs, native: costs });
+  const met = targets(core.length, rows, line);
+  const result: Result = {
     schemaVersion: SCHEMA_VERSION,
     core: identify(core),
-    elf: identify(elf),
-    ...costs,
+    firmware: { stock: identify(stock.elf), wasm3: identify(wasm3.elf), aot: identify(aot.elf) },
+    model: { mhz: MHZ, cycles: CYCLES },
+    rows,
+    line,
+    churn,
+    native: all,
     targets: met,
   };
-  print(costs, met);
-  mkdirSync(join(root, "bench/results"), { recursive: true });
+  printRows(rows);
+  printTimes(rows);
+  printLine(line);
+  printChurn(churn, rows);
+  printTargets(met);
+  for (const path of ["bench/results", "bench/pictures"]) mkdirSync(join(root, path), { recursive: true });
   writeFileSync(join(root, RESULTS), `${JSON.stringify(result, null, 2)}\n`);
-  console.log(
-    `\n${RESULTS}  core.wasm ${result.core.sha256.slice(0, 16)}…  ek-ra6m5.elf ${result.elf.sha256.slice(0, 16)}…`,
-  );
+  if (all.costs.length > 0) writeFileSync(join(root, PICTURE), picture(rows));
+  const said = Object.entries(result.firmware).map(([engine, { sha256 }]) => `${engine} ${sha256.slice(0, 16)}…`);
+  console.log(`\n${RESULTS}  core.wasm ${result.core.sha256.slice(0, 16)}…  firmware ${said.join("  ")}`);
   return options.check && met.some((one) => !one.met) ? 1 : 0;
 }
 

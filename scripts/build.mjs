@@ -1,19 +1,37 @@
 /** Builds everything into build/ and dist/: core.wasm, the C header of the definitions, the firmware of the
  *  EK-RA6M5, wasm3 for the host, and the TypeScript. A step whose inputs have not changed is skipped. `--no-tsc`
- *  leaves out the last one. wasm3's sources come from the npm package react-native-webassembly and must have the
- *  hashes in board/ek-ra6m5/wasm3.sha256. */
+ *  leaves out the last one. `--engine aot` makes only the firmware in which C made of core.wasm ahead of time takes the place of the interpreter; with
+ *  `--module FILE --elf FILE` one with another module in the place of core.wasm, for tests and measurements: the rest is as it was built. `--stock`
+ *  makes only build/stock/ek-ra6m5.elf, in which wasm3 is as its package has it, for the bench. */
 import { execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { OtherTranslator, RUNTIME_HEADERS, translate } from "./aot.mjs";
+import {
+  CALL_USED,
+  checkInterpreter,
+  interpreterFiles,
+  OPERATIONS,
+  PACKAGE,
+  writeInterpreter,
+} from "./interpreter.mjs";
 import { withoutNames } from "./names.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 process.chdir(root);
-const WASM3 = "node_modules/react-native-webassembly/cpp";
+const WASM3 = "build/wasm3";
 const BOARD = "board/ek-ra6m5";
 const TRANSFORMS = ["scripts/inline.mjs", "scripts/coeffects.mjs", "scripts/statics.mjs"];
+/** Sources of the board that belong to one engine alone. */
+const ENGINES = {
+  wasm3: [`${BOARD}/wasm3_glue.c`, `${BOARD}/engine_wasm3.c`],
+  aot: [`${BOARD}/engine_aot.c`],
+};
+/** What each image says of its core. */
+const IDENTITY = { wasm3: "build/core_wasm.c", aot: "build/core_hash.c" };
 const CORE_NAMED = "build/core.named.wasm";
 const ARENA = 324 * 1024;
 
@@ -28,11 +46,12 @@ const WASM3_FLAGS = [
   "-Dd_m3MaxFunctionStackHeight=256",
   "-Dd_m3MaxConstantTableSize=120",
 ];
-const ARM_FLAGS = [
+const ARM = [
   ...["-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=hard", "-mfpu=fpv5-sp-d16", "-Os", "-g"],
   ...["-ffunction-sections", "-fdata-sections", `-ffile-prefix-map=${root}=.`],
-  ...[`-Dd_m3FixedHeap=${ARENA}`, "-Dd_m3CodePageAlignSize=1024"],
 ];
+const WASM3_MEMORY = [`-Dd_m3FixedHeap=${ARENA}`, "-Dd_m3CodePageAlignSize=1024"];
+const ARM_FLAGS = [...ARM, ...WASM3_MEMORY, ...CALL_USED];
 const HOST_FLAGS = ["-O2", "-fPIC", "-fvisibility=hidden", `-ffile-prefix-map=${root}=.`];
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -80,12 +99,14 @@ function run(program, args, env = process.env) {
   });
 }
 
+const objectOf = (folder, source) => join(folder, `${basename(source, ".c")}.o`);
+
 /** Compiles `[source, flags]` pairs into a folder, two at a time.
  *  @returns {Promise<string[]>} the object files */
 async function compile(compiler, folder, sources) {
   mkdirSync(folder, { recursive: true });
   const queue = sources.map(([source, flags]) => {
-    const object = join(folder, `${source.split("/").at(-1).replace(/\.c$/, "")}.o`);
+    const object = objectOf(folder, source);
     return { object, args: [...flags, "-c", source, "-o", object] };
   });
   const objects = queue.map((one) => one.object);
@@ -94,17 +115,6 @@ async function compile(compiler, folder, sources) {
   };
   await Promise.all([worker(), worker()]);
   return objects;
-}
-
-function checkInterpreter() {
-  for (const line of readFileSync(`${BOARD}/wasm3.sha256`, "utf8").trim().split("\n")) {
-    const [expected, name] = line.split(/\s+/);
-    const found = sha256(readFileSync(join(WASM3, name)));
-    if (found !== expected)
-      throw new Error(
-        `${WASM3}/${name}: expected sha256 ${expected}, came ${found}; run npm ci, or review it and ${BOARD}/wasm3.sha256`,
-      );
-  }
 }
 
 /** The claim cache, a module for hosts alone. */
@@ -124,26 +134,36 @@ async function buildCore() {
   writeFileSync("build/core.wasm", wasm);
   const hash = sha256(wasm);
   writeFileSync("build/core.json", `${JSON.stringify({ sha256: hash, bytes: wasm.length })}\n`);
+  writeIdentity(IDENTITY.wasm3, "MBS_ENGINE_WASM3", hash, wasm);
+  writeIdentity(IDENTITY.aot, "MBS_ENGINE_AHEAD_OF_TIME", hash);
+}
+
+/** Which core an image has and what runs it, as C. @param wasm when it is in the image as it is */
+function writeIdentity(file, engine, hash, wasm) {
   const array = (bytes) =>
     bytes
       .toString("hex")
       .replace(/../g, "0x$&,")
       .replace(/(.{120})/g, "$1\n");
+  const inside = wasm
+    ? `const uint8_t core_wasm[] = {
+${array(wasm)}
+};
+const uint32_t core_wasm_size = sizeof core_wasm;
+`
+    : "";
   writeFileSync(
-    "build/core_wasm.c",
+    file,
     `/* Generated from core.wasm by scripts/build.mjs. */
 #include "core_wasm.h"
 #include "defs.h"
 /* firmware/defs/image.ts */
 __attribute__((section(".descriptor"), used)) const uint8_t descriptor[MBS_DESCRIPTOR_OFF_SETUP] = {
-  [MBS_DESCRIPTOR_OFF_MAGIC] = 'M', 'B', 'S', 'F', MBS_DESCRIPTOR_VERSION, MBS_FORMAT_VERSION, 1, MBS_ENGINE_WASM3,
+  [MBS_DESCRIPTOR_OFF_MAGIC] = 'M', 'B', 'S', 'F',
+  MBS_DESCRIPTOR_VERSION, MBS_FORMAT_VERSION, MBS_BOARD_EK_RA6M5, ${engine},
 ${array(Buffer.from(hash, "hex"))}
 };
-const uint8_t core_wasm[] = {
-${array(wasm)}
-};
-const uint32_t core_wasm_size = sizeof core_wasm;
-const uint8_t core_wasm_sha256[32] = {
+${inside}const uint8_t core_wasm_sha256[32] = {
 ${array(Buffer.from(hash, "hex"))}
 };
 `,
@@ -153,6 +173,8 @@ ${array(Buffer.from(hash, "hex"))}
 /** Targets that the build binds the core to, and where their records go: as C into the image, as bytes for the engines of tests. */
 const FIRMWARE = `${BOARD}/target.json`;
 const RECORD = "build/binding_record.c";
+const FIRMWARE_AOT = `${BOARD}/target-aot.json`;
+const RECORD_AOT = "build/binding_record_aot.c";
 const HOST = "board/host/target.json";
 const HOST_RECORD = "build/host.binding";
 /** What was shown of the core, for the binder. */
@@ -186,7 +208,12 @@ async function proveCore() {
   await tool("prove", "core.wasm is refused", ["--elf", elf, "--write", PROOF]);
 }
 
-const interpreterSources = (flags) => INTERPRETER.map((name) => [`${WASM3}/m3_${name}.c`, flags]);
+/** @param operations flags for the file with the operations, beside `flags` */
+const interpreterSources = (flags, operations = []) =>
+  INTERPRETER.map((name) => `m3_${name}.c`).map((file) => [
+    `${WASM3}/${file}`,
+    file === OPERATIONS.file ? [...flags, ...operations] : flags,
+  ]);
 
 function writeToolchain() {
   const found = execFileSync("arm-none-eabi-gcc", ["--version"], { encoding: "utf8" });
@@ -194,12 +221,8 @@ function writeToolchain() {
 }
 
 async function buildInterpreter() {
-  checkInterpreter();
-  await compile(
-    "arm-none-eabi-gcc",
-    "build/arm",
-    interpreterSources([...ARM_FLAGS, ...WASM3_FLAGS, "-std=gnu11", "-w"]),
-  );
+  const flags = [...ARM_FLAGS, ...WASM3_FLAGS, "-std=gnu11", "-w"];
+  await compile("arm-none-eabi-gcc", "build/arm", interpreterSources(flags, OPERATIONS.flags));
 }
 
 async function buildFirmware() {
@@ -213,16 +236,26 @@ async function buildFirmware() {
   }
 }
 
+/** C of the board that an image with one engine has. */
+function boardSources(engine) {
+  const others = Object.keys(ENGINES).filter((one) => one !== engine);
+  return filesOf(BOARD, ".c").filter((file) => !others.some((other) => ENGINES[other].includes(file)));
+}
+
 async function linkFirmware(elf, record) {
-  const own = [...filesOf(BOARD, ".c"), "build/core_wasm.c", record];
+  const own = [...boardSources("wasm3"), IDENTITY.wasm3, record];
   const flags = [...ARM_FLAGS, ...WASM3_FLAGS, ...WARNINGS, ...INCLUDE];
   const objects = await compile(
     "arm-none-eabi-gcc",
     "build/arm",
     own.map((source) => [source, flags]),
   );
+  await link(elf, [...objects, ...INTERPRETER.map((name) => `build/arm/m3_${name}.o`)]);
+}
+
+async function link(elf, objects) {
   await run("arm-none-eabi-gcc", [
-    ...ARM_FLAGS,
+    ...ARM,
     ...[
       "-nostartfiles",
       "--specs=nano.specs",
@@ -231,31 +264,119 @@ async function linkFirmware(elf, record) {
       "-Wl,--no-warn-rwx-segments",
     ],
     ...["-T", `${BOARD}/ek-ra6m5.ld`, `-Wl,-Map=${elf.replace(/elf$/, "map")}`, "-o", elf],
-    ...[...objects, ...INTERPRETER.map((name) => `build/arm/m3_${name}.o`)],
+    ...objects,
   ]);
 }
+
+const STOCK = "build/stock";
+const STOCK_ELF = `${STOCK}/ek-ra6m5.elf`;
+
+/** The sources unchanged, and every register kept over a call: what the interpreter costs without scripts/interpreter.mjs. Bound as unproven. */
+async function buildStock() {
+  mkdirSync(STOCK, { recursive: true });
+  const record = `${STOCK}/binding_record.c`;
+  await bindTo(FIRMWARE, record);
+  const flags = [...ARM, ...WASM3_MEMORY, ...WASM3_FLAGS];
+  const include = ["-Ibuild", "-Iboard", `-I${BOARD}`, `-isystem${PACKAGE}`];
+  const objects = await compile("arm-none-eabi-gcc", STOCK, [
+    ...INTERPRETER.map((name) => [`${PACKAGE}/m3_${name}.c`, [...flags, "-std=gnu11", "-w"]]),
+    ...[...boardSources("wasm3"), IDENTITY.wasm3, record].map((source) => [
+      source,
+      [...flags, ...WARNINGS, ...include],
+    ]),
+  ]);
+  await link(STOCK_ELF, objects);
+}
+
+const AOT = "build/aot";
+const AOT_ELF = "build/ek-ra6m5-aot.elf";
+// no counter of calls: nothing in the core recurses, and its stack is bounded by a gate
+const AOT_FLAGS = [
+  ...["-O2", "-std=gnu11", "-w", "-DNDEBUG"],
+  ...["-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0"],
+];
+
+/** Everything but the engine, which is the same for all modules. */
+const aotBoard = () => [...boardSources("aot").filter((file) => !ENGINES.aot.includes(file)), IDENTITY.aot, RECORD_AOT];
+
+async function buildAot() {
+  const flags = [...ARM, ...WARNINGS, ...INCLUDE];
+  await compile(
+    "arm-none-eabi-gcc",
+    AOT,
+    aotBoard().map((source) => [source, flags]),
+  );
+  await linkAot(AOT_ELF, CORE_NAMED, join(AOT, "core"));
+  try {
+    await checkAot(AOT_ELF);
+  } catch (error) {
+    rmSync(AOT_ELF);
+    throw error;
+  }
+}
+
+/** Firmware whose engine is made of a module; what that needs goes into a folder. */
+async function linkAot(elf, wasm, folder) {
+  mkdirSync(folder, { recursive: true });
+  const made = translate(wasm, folder);
+  const include = [`-I${folder}`, `-I${BOARD}`, `-isystem${RUNTIME_HEADERS}`];
+  const objects = await compile("arm-none-eabi-gcc", folder, [
+    [made, [...ARM, ...AOT_FLAGS, ...include]],
+    ...ENGINES.aot.map((source) => [source, [...ARM, ...WARNINGS, ...INCLUDE, ...include]]),
+  ]);
+  await link(elf, [...objects, ...aotBoard().map((source) => objectOf(AOT, source))]);
+}
+
+const listing = (elf, ...args) =>
+  execFileSync("arm-none-eabi-objdump", ["-d", ...args, elf], { encoding: "utf8", maxBuffer: 1 << 28 });
 
 /** The gates: memory, tail calls, functions in RAM, budgets. */
 async function checkFirmware(elf) {
   const { missingTailCalls, outsideMemory, ramReachesFlash, readElf } = await import("./check-elf.mjs");
   const { measure, overBudget } = await import("./size.mjs");
   const bytes = readFileSync(elf);
-  const listing = (...args) =>
-    execFileSync("arm-none-eabi-objdump", ["-d", ...args, elf], { encoding: "utf8", maxBuffer: 1 << 28 });
   const read = readElf(bytes);
   const complaints = [
     ...outsideMemory(read),
-    ...missingTailCalls(listing("-j", ".text")),
-    ...ramReachesFlash(listing("-j", ".data"), read.symbols),
+    ...missingTailCalls(listing(elf, "-j", ".text")),
+    ...ramReachesFlash(listing(elf, "-j", ".data"), read.symbols),
     ...overBudget(measure(readFileSync("build/core.wasm"), bytes)),
   ];
   if (complaints.length > 0) throw new Error(`${elf} is refused:\n  ${complaints.join("\n  ")}`);
 }
 
+/** The same for ahead-of-time code; its calls are on the C stack, which is bounded as a whole. */
+async function checkAot(elf) {
+  const { outsideMemory, ramReachesFlash, readElf } = await import("./check-elf.mjs");
+  const { AOT_BUDGETS, measureAot, overBudget } = await import("./size.mjs");
+  const bytes = readFileSync(elf);
+  const read = readElf(bytes);
+  const complaints = [
+    ...outsideMemory(read),
+    ...ramReachesFlash(listing(elf, "-j", ".data"), read.symbols),
+    ...overBudget(measureAot(bytes), AOT_BUDGETS),
+    ...(await overStack(elf, read.symbols)),
+  ];
+  if (complaints.length > 0) throw new Error(`${elf} is refused:\n  ${complaints.join("\n  ")}`);
+}
+
+/** The deepest chain of calls from reset on must fit; recursion, calls through registers and frames of unknown size are refused. */
+async function overStack(elf, symbols) {
+  const { depth } = await import("../dist/scripts/prove/frames.js");
+  const { readListing } = await import("../dist/scripts/prove/listing.js");
+  const room = symbols.get("__stack_top") - symbols.get("__stack_limit");
+  try {
+    const need = depth(readListing(listing(elf)), "reset_handler");
+    return need > room ? [`C stack: ${need} bytes, at most ${room} allowed`] : [];
+  } catch (error) {
+    return [error.message];
+  }
+}
+
 /** The firmware's drivers in programs for RAM, for debuggers: one that flashes, and one that measures. */
 const RAM_PROGRAMS = {
   loader: ["clock", "faci", "timer", "watchdog"],
-  selftest: ["clock", "entropy", "faci", "panel", "sci", "timer", "watchdog"],
+  selftest: ["clock", "dmac", "entropy", "faci", "panel", "sci", "timer", "watchdog"],
 };
 const ramBin = (name) => `build/arm/${name}.bin`;
 const ramSources = (name) => [
@@ -295,7 +416,6 @@ async function buildRam(name) {
 }
 
 async function buildHost() {
-  checkInterpreter();
   const flags = [...HOST_FLAGS, ...WASM3_FLAGS];
   const objects = await compile("gcc", "build/host", [
     ...interpreterSources([...flags, "-std=gnu11", "-w"]),
@@ -321,16 +441,32 @@ async function writeMap() {
 }
 
 async function main() {
+  const options = {
+    engine: { type: "string" },
+    module: { type: "string" },
+    elf: { type: "string" },
+    stock: { type: "boolean" },
+    "no-tsc": { type: "boolean" },
+  };
+  const { engine, module, elf, stock: isStock, "no-tsc": isWithoutTsc } = parseArgs({ options }).values;
+  if (engine !== undefined && !(engine in ENGINES))
+    throw new Error(`--engine ${engine}: expected ${Object.keys(ENGINES).join(" or ")}, or nothing for both`);
+  if ((module !== undefined || elf !== undefined) && !(module && elf && engine === "aot"))
+    throw new Error("--module and --elf go together, and with --engine aot");
+  if (module !== undefined) {
+    if (!existsSync(AOT_ELF)) throw new Error(`${AOT_ELF} is not built yet; run: npm run build`);
+    return linkAot(elf, module, elf.replace(/\.elf$|$/, ".made"));
+  }
   mkdirSync("build", { recursive: true });
   const defs = filesIn("firmware/defs", ".ts");
-  const wasm3 = [...filesIn(WASM3, ".c", ".h"), `${BOARD}/wasm3.sha256`];
+  const wasm3 = interpreterFiles().map((name) => `${WASM3}/${name}`);
   const board = ["board", "board/host", BOARD].flatMap((folder) => filesOf(folder, ".c", ".h", ".ld"));
   board.push("build/defs.h");
 
   await step(
     "core",
     [...filesIn("firmware", ".ts"), "asconfig.json", "scripts/names.mjs", ...TRANSFORMS],
-    ["build/core.wasm", CORE_NAMED, "build/statics.json", "build/core_wasm.c"],
+    ["build/core.wasm", CORE_NAMED, "build/statics.json", ...Object.values(IDENTITY)],
     buildCore,
   );
   const claims = ["firmware/claims.ts", "firmware/claim/cache.ts", "firmware/defs/claims.ts", "asconfig.json"];
@@ -340,13 +476,38 @@ async function main() {
   );
   const tools = [
     ...["scripts/bind.ts", "scripts/prove.ts", "scripts/tools.tsconfig.json", "tsconfig.json"],
-    ...["host/binding.ts", "board/virtual/elf.ts", "test/device/wasm.d.ts"],
+    ...["host/binding.ts", "board/elf.ts", "test/device/wasm.d.ts"],
     ...["scripts/bind", "scripts/prove"].flatMap((folder) => filesIn(folder, ".ts")),
   ];
   await step("tools", [...defs, ...tools], ["dist/scripts/bind.js", "dist/scripts/prove.js"], buildTools);
   await step("map", [...defs, "firmware/memory.ts"], ["build/memory.json"], writeMap);
-  const objects = INTERPRETER.map((name) => `build/arm/m3_${name}.o`);
+  const packed = [...filesIn(PACKAGE, ".c", ".h"), `${BOARD}/wasm3.sha256`, "scripts/interpreter.mjs"];
+  await step("wasm3", packed, wasm3, async () => writeInterpreter(WASM3));
   writeToolchain();
+  if (engine !== "wasm3" && !isStock) {
+    await step("bind-aot", [...tools, FIRMWARE_AOT, "build/core.wasm"], [RECORD_AOT], () =>
+      bindTo(FIRMWARE_AOT, RECORD_AOT),
+    );
+    const made = ["scripts/aot.mjs", "scripts/check-elf.mjs", "scripts/size.mjs", IDENTITY.aot, RECORD_AOT, CORE_NAMED];
+    try {
+      await step("aot", [...board, ...tools, TOOLCHAIN, ...made], [AOT_ELF], buildAot);
+    } catch (error) {
+      if (engine === "aot" || !(error instanceof OtherTranslator)) throw error;
+      rmSync(AOT_ELF, { force: true });
+      console.error(`build: ${AOT_ELF} is left out, the rest does not need it: ${error.message}`);
+    }
+  }
+  if (engine === "aot") return;
+  if (isStock) {
+    checkInterpreter();
+    return step(
+      "stock",
+      [...board, ...filesIn(PACKAGE, ".c", ".h"), ...tools, FIRMWARE, TOOLCHAIN, IDENTITY.wasm3],
+      [STOCK_ELF],
+      buildStock,
+    );
+  }
+  const objects = INTERPRETER.map((name) => `build/arm/m3_${name}.o`);
   await step("interpreter", [...wasm3, TOOLCHAIN], objects, buildInterpreter);
   const image = [...board, ...wasm3, ...objects, TOOLCHAIN, "build/core_wasm.c"];
   const shown = [...filesIn("firmware", ".ts"), "firmware/PROOFS.md", "build/memory.json"];
@@ -363,7 +524,7 @@ async function main() {
     await step(name, [...own, ...shared], [ramBin(name)], () => buildRam(name));
   }
   await step("host", [...board, ...wasm3], ["build/wasm3-host.so"], buildHost);
-  if (process.argv.includes("--no-tsc")) return;
+  if (isWithoutTsc) return;
   const sources = ["board", "host", "scripts", "test"]
     .filter(existsSync)
     .flatMap((folder) => filesIn(folder, ".ts", ".mts"));

@@ -38,6 +38,7 @@ export const IMPORTS = {
   "board.presence": ["presence"],
   "board.clock": ["clock"],
   "board.diag": ["diagnostic"],
+  "board.rate": [], // how fast bytes are said is nobody's promise
 };
 
 /** Sealing needs no import: it is code of the core. Calls of these functions ground it; the key that they take follows from custody. */
@@ -182,7 +183,10 @@ class Graph {
     if (imported === undefined) return;
     if (!Object.hasOwn(IMPORTS, imported))
       throw new Error(`${SECTION}: nothing says what the import ${imported} grounds`);
-    if (!takesRegion(imported)) return void from.grounds.add(IMPORTS[imported][0]);
+    if (!takesRegion(imported)) {
+      for (const effect of IMPORTS[imported]) from.grounds.add(effect);
+      return;
+    }
     const region = constant(binaryen, module, operands[0]);
     // a region that is not known may be any
     const effects = region === undefined ? groundedBy(imported) : IMPORTS[imported][region];
@@ -305,9 +309,11 @@ class Rules {
         );
       }
     }
-    for (const name of this.graph.reach(entry).keys())
-      if (this.graph.functions.get(name).imported !== undefined && !this.#effects.has(name))
-        this.#error(this.#nodes.get(name), `The import ${this.graph.functions.get(name).imported} declares no effect.`);
+    for (const name of this.graph.reach(entry).keys()) {
+      const { imported } = this.graph.functions.get(name);
+      if (imported === undefined || groundedBy(imported).length === 0 || this.#effects.has(name)) continue;
+      this.#error(this.#nodes.get(name), `The import ${imported} declares no effect.`);
+    }
   }
 
   /** What each export needs, with the shortest way to a function that declares it, or that calls the import. */

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { PassThrough, Writable } from "node:stream";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { BadElf } from "../board/virtual/elf.js";
+import { BadElf } from "../board/elf.js";
 import { runBoard } from "../board/virtual/run.js";
 import { BusyReason } from "../firmware/defs/link.js";
 import { ALG_ED25519, Origin, Presence, Tier, Usage } from "../firmware/defs/record.js";

@@ -19,6 +19,7 @@ export const PACKAGES = {
   libunicorn2: "the CPU of the virtual board",
   gcc: "compiles wasm3 for this machine",
   "libc6-dev": "the C headers for that",
+  wabt: "makes C of core.wasm, for the firmware without an interpreter (19 MB)",
   openssl: "makes and checks the keys and certificates of demo and tests",
   "openssh-client": "makes the SSH keys of demo and tests",
   openocd: "flashes boards, and the virtual one in tests",

@@ -1,4 +1,5 @@
 /** `npm test`: four checks (dependencies, biome, sources with decorators, build with its tsc), then vitest. Arguments are handed to vitest: npm test -- defs
+ *  With MBS_COMPARE=1 a fifth: no operation costs more instructions than bench/results/latest.json says.
  *  Every check counts as one test, so that a type error or a lint error is a failure like any other.
  *  The last line is "N passed, N failed" (", N skipped" when there are some); the exit code is 0 only with 0 failed. */
 import { spawn } from "node:child_process";
@@ -55,6 +56,7 @@ async function checks() {
   report("biome", (await node("node_modules/@biomejs/biome/bin/biome", "check", "--error-on-warnings", ".")) === 0);
   report("decorated sources", (await node("scripts/decorated.mjs")) === 0);
   report("build", (await node("scripts/build.mjs")) === 0);
+  if (process.env.MBS_COMPARE) report("instructions", (await node("dist/scripts/bench.js", "--compare")) === 0);
   linkCommand();
 }
 

@@ -10,15 +10,18 @@ import * as filekey from "../firmware/defs/filekey.js";
 import * as image from "../firmware/defs/image.js";
 import * as journal from "../firmware/defs/journal.js";
 import * as link from "../firmware/defs/link.js";
+import * as loader from "../firmware/defs/loader.js";
 import * as medium from "../firmware/defs/medium.js";
 import * as operator from "../firmware/defs/operator.js";
 import * as pointers from "../firmware/defs/pointers.js";
 import * as record from "../firmware/defs/record.js";
+import * as selftest from "../firmware/defs/selftest.js";
 import * as session from "../firmware/defs/session.js";
 import * as slot from "../firmware/defs/slot.js";
 import * as status from "../firmware/defs/status.js";
 import * as use from "../firmware/defs/use.js";
 import * as wire from "../firmware/defs/wire.js";
+import { DATA_FLASH } from "../host/flash/hex.js";
 
 type Extent = { offset: number; size: number };
 type Row = Extent & { name: string };
@@ -230,6 +233,13 @@ describe("the constants among themselves", () => {
     expect(image.IMAGE_HEADER % medium.UNIT).toBe(0);
   });
 
+  it("let the self-test write to the last block of the image region and of the ledger area alone", () => {
+    const { IMAGE_ADDRESS, IMAGE_BLOCK, IMAGE_BLOCKS } = image;
+    expect(selftest.SELFTEST_CODE_AT).toBe(IMAGE_ADDRESS + IMAGE_BLOCK * (IMAGE_BLOCKS - 1));
+    const ledgerEnd = medium.LEDGER_OFFSET + medium.LEDGER_SIZE;
+    expect(selftest.SELFTEST_DATA_AT).toBe(DATA_FLASH.start + ledgerEnd - medium.DATA_BLOCK);
+  });
+
   it("end the facts with setup code and binding record", () => {
     expect(boundary.FACTS_OFF_SETUP + session.PSK_SIZE).toBe(boundary.FACTS_OFF_BINDING);
     expect(boundary.FACTS_OFF_BINDING + binding.BINDING_SIZE).toBe(boundary.FACTS_SIZE);
@@ -343,10 +353,12 @@ describe("build/defs.h", () => {
     image,
     journal,
     link,
+    loader,
     medium,
     operator,
     pointers,
     record,
+    selftest,
     session,
     slot,
     status,

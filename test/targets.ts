@@ -95,6 +95,12 @@ const boards: Kind<Bench>[] = [
     slow: true,
     make: (setupCode) => on(new Bench(new (need(virtual).VirtualDevice)(seed, { setupCode }))),
   },
+  {
+    name: "aot", // the same board, with firmware whose core was compiled ahead of time
+    share: 0.1,
+    slow: true,
+    make: (setupCode) => on(new Bench(new (need(virtual).AheadOfTimeDevice)(seed, { setupCode }))),
+  },
 ];
 const models: Kind<Target>[] = [{ name: "model", share: 1, make: () => on(new (need(model).ModelStore)()) }];
 
@@ -112,13 +118,13 @@ for (const name of chosen) {
 const among = <T extends Target>(kinds: Kind<T>[]): Kind<T>[] => kinds.filter((kind) => chosen.includes(kind.name));
 
 // an engine is loaded only when it was chosen
-const load = <T>(name: string, from: () => Promise<T>): Promise<T | undefined> =>
-  chosen.includes(name) ? from() : Promise.resolve(undefined);
+const load = <T>(names: string | string[], from: () => Promise<T>): Promise<T | undefined> =>
+  [names].flat().some((name) => chosen.includes(name)) ? from() : Promise.resolve(undefined);
 // one after the other: they share modules, and a loader may meet one half-way
 const model = await load("model", () => import("./model/store.js"));
 const v8 = await load("v8", () => import("./device/v8.js"));
 const wasm3 = await load("wasm3", () => import("./device/wasm3.js"));
-const virtual = await load("virtual", () => import("./device/virtual.js"));
+const virtual = await load(["virtual", "aot"], () => import("./device/virtual.js"));
 const taint = await load("taint", () => import("./device/taint.js"));
 function need<T>(module: T | undefined): T {
   if (module === undefined) throw new Error("the target was not chosen");

@@ -9,7 +9,6 @@
 
 #define UNIQUE_ID 0x01008190u
 #define PART_NUMBER 0x010080F0u
-#define BOARD_EK_RA6M5 1
 
 /* Zeros in the image; whoever flashes it may put 32 random bytes here (symbol and section of its own). Volatile, so
  * that what is read is what stands in flash. */
@@ -30,7 +29,7 @@ void facts_write(uint8_t out[MBS_FACTS_SIZE]) {
     memcpy(out + MBS_FACTS_OFF_UID + i, &word, 4);
   }
   out[MBS_FACTS_OFF_CUSTODY] = is_the_part() ? MBS_CUSTODY_DEVICE : MBS_CUSTODY_SIMULATED;
-  out[MBS_FACTS_OFF_BOARD] = BOARD_EK_RA6M5;
+  out[MBS_FACTS_OFF_BOARD] = MBS_BOARD_EK_RA6M5;
   for (uint32_t i = 0; i < sizeof setup_code; i++) out[MBS_FACTS_OFF_SETUP + i] = setup_code[i];
   memcpy(out + MBS_FACTS_OFF_BINDING, binding_record, sizeof binding_record);
 }

@@ -2,38 +2,25 @@
  * trap.c. */
 #include "binding.h"
 #include "contract.h"
-#include "core_wasm.h"
 #include "defs.h"
+#include "engine.h"
 #include "entropy.h"
 #include "faci.h"
 #include "panel.h"
 #include "sci.h"
 #include "timer.h"
 #include "trap.h"
-#include "wasm3_glue.h"
 #include "watchdog.h"
 
 #define IDLE_MICROSECONDS 10000 /* without bytes the core is called this often, for its timeouts */
 
-static uint32_t trap_code_of(const char *reason) {
-  if (reason == m3Err_trapUnreachable) return TRAP_UNREACHABLE;
-  if (reason == m3Err_trapOutOfBoundsMemoryAccess) return TRAP_BOUNDS;
-  if (reason == m3Err_trapDivisionByZero || reason == m3Err_trapIntegerOverflow) return TRAP_DIVIDE;
-  if (reason == m3Err_trapStackOverflow) return TRAP_WASM_STACK;
-  return TRAP_WASM_OTHER;
-}
-
-static void expect(const char *reason) {
-  if (reason) trap_reset(trap_code_of(reason));
-}
-
 /* Sends what the core answered, and what it still has after that. */
-static void answer(struct core *core, int32_t count) {
+static void answer(int32_t count) {
   while (count != 0) {
     if (count < 0 || count > MBS_TX_SIZE) trap_reset(TRAP_CORE_ANSWER);
-    sci_send(core_memory(core) + MBS_TX_OFFSET, (uint32_t)count);
+    sci_send(engine_memory() + MBS_TX_OFFSET, (uint32_t)count);
     watchdog_feed();
-    expect(core_give(core, &count));
+    count = engine_give();
   }
 }
 
@@ -55,16 +42,14 @@ int main(void) {
   faci_start();
   sci_start();
 
-  static struct core core;
   uint32_t trap_code;
-  int32_t count;
   bool rescue = trap_starting(&trap_code);
-  if (core_load(&core, core_wasm, core_wasm_size)) trap_reset(TRAP_LOAD);
+  engine_load();
   watchdog_feed();
-  expect(core_start(&core, rescue ? MBS_START_RESCUE : MBS_START_NORMAL, (int32_t)trap_code, &count));
+  engine_start(rescue ? MBS_START_RESCUE : MBS_START_NORMAL, (int32_t)trap_code);
   trap_started();
 
-  uint8_t *received = core_memory(&core) + MBS_RX_OFFSET;
+  uint8_t *received = engine_memory() + MBS_RX_OFFSET;
   uint64_t called = board_clock();
   for (;;) {
     watchdog_feed();
@@ -72,7 +57,7 @@ int main(void) {
     uint64_t now = board_clock();
     if (length == 0 && now - called < IDLE_MICROSECONDS) continue;
     called = now;
-    expect(core_take(&core, (int32_t)length, &count));
-    answer(&core, count);
+    answer(engine_take((int32_t)length));
+    sci_settle();
   }
 }

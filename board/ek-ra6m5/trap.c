@@ -16,7 +16,7 @@
 #define STARTS_MAX 3
 #define MAGIC 0x4D425354u
 
-extern uint32_t __arena_start[], __arena_end[];
+extern uint32_t __arena_start[], __arena_end[], __stack_limit[], __stack_top[];
 
 static struct {
   uint32_t magic;
@@ -42,7 +42,15 @@ RAMFUNC static void record_failure(uint32_t code) {
 RAMFUNC void trap_reset(uint32_t code) {
   record_failure(code);
   for (volatile uint32_t *word = __arena_start; word < __arena_end; word++) *word = 0;
-  __asm volatile("dsb");
+  /* Nothing comes back, so the whole stack goes too, in one piece that keeps nothing on it. */
+  uint32_t *at = __stack_limit;
+  __asm volatile("1: str %2, [%0], #4\n"
+                 "cmp %0, %1\n"
+                 "blo 1b\n"
+                 "dsb"
+                 : "+r"(at)
+                 : "r"(__stack_top), "r"(0)
+                 : "memory", "cc");
   AIRCR = AIRCR_RESET;
   __asm volatile("dsb");
   for (;;) continue;

@@ -23,7 +23,7 @@ enum trap_code {
 };
 #define TRAP_PC_SHIFT 8
 
-/* Records the code, wipes the arena (linear memory, interpreter stack), resets. Runs from RAM. */
+/* Records the code, wipes arena (linear memory, interpreter stack) and C stack, resets. Runs from RAM. */
 void trap_reset(uint32_t code) __attribute__((noreturn));
 
 /* At each start: tells the last code (TRAP_NONE after power-up), and true when three starts in a row have failed. */

@@ -76,6 +76,11 @@ m3ApiRawFunction(import_diag) {
   m3ApiSuccess();
 }
 
+m3ApiRawFunction(import_rate) {
+  m3ApiReturnType(int32_t) m3ApiGetArg(uint32_t, bits)
+  ANSWER(board_rate(bits))
+}
+
 static const char *link_imports(IM3Module module) {
   static const struct {
     const char *name, *signature;
@@ -89,6 +94,7 @@ static const char *link_imports(IM3Module module) {
     {"presence", "i(i)", import_presence},
     {"clock", "I()", import_clock},
     {"diag", "v(i)", import_diag},
+    {"rate", "i(i)", import_rate},
   };
   for (uint32_t i = 0; i < sizeof imports / sizeof *imports; i++) {
     M3Result error = m3_LinkRawFunction(module, "board", imports[i].name, imports[i].signature, imports[i].function);

@@ -49,6 +49,10 @@ void board_diag(uint32_t code) {
   current->board.diag(code);
 }
 
+int32_t board_rate(uint32_t bits) {
+  return current->board.rate(bits);
+}
+
 EXPORTED struct mbs_host *mbs_host_new(const uint8_t *wasm, uint32_t length, const struct mbs_host_board *board) {
   struct mbs_host *host = calloc(1, sizeof *host + length);
   if (!host) return NULL;

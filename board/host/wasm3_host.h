@@ -1,5 +1,5 @@
 /* core.wasm in wasm3 on the host, as a shared library (build/wasm3-host.so) for a foreign-function interface. The
- * core meets the glue and the interpreter of the board; the eight board functions are the caller's. Instances are
+ * core meets the glue and the interpreter of the board; the nine board functions are the caller's. Instances are
  * independent of each other; all calls come from one thread. */
 #pragma once
 #include <stdint.h>
@@ -15,6 +15,7 @@ struct mbs_host_board {
   int32_t (*presence)(uint32_t lights);
   uint64_t (*clock)(void);
   void (*diag)(uint32_t code);
+  int32_t (*rate)(uint32_t bits);
 };
 
 struct mbs_host;

@@ -2,12 +2,13 @@
  *  Deterministic with a seed; otherwise noise, entropy and unique id come from the host. */
 import { createHash } from "node:crypto";
 import { DATA_BLOCK, DATA_SIZE, DATA_UNIT, SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
+import { type Elf, NO_ELF } from "../elf.js";
 import { Agt } from "./agt.js";
 import { Caches } from "./cache.js";
 import { Checkpoint } from "./checkpoint.js";
 import { Bus, type Chip, type Clocks, type ResetCause } from "./chip.js";
 import { Cpu } from "./cpu.js";
-import { type Elf, NO_ELF } from "./elf.js";
+import { Dmac } from "./dmac.js";
 import { Engine } from "./engine.js";
 import { Faci } from "./faci.js";
 import { type Fault, FaultLog, hex } from "./faults.js";
@@ -39,6 +40,8 @@ export interface BoardOptions {
   setupCode?: Uint8Array;
   /** Compiled code that watches every instruction or access; it changes nothing. */
   hooks?: readonly NativeHook[];
+  /** Cycles of ICLK that each instruction takes, 1 or more; none: 1. A model of time for measurements, for real ones differ. */
+  cyclesEach?: number;
 }
 
 export type BoardEvent =
@@ -103,6 +106,7 @@ const CHECKPOINT_LIMIT = 1e9;
 /** Virtual time that passes between two turns of an idle firmware, at most. */
 const IDLE_STEP_MS = 10;
 const SCI0_PSEL = 4;
+const ICUSARC = 0x48;
 /** While the processor is locked up, only the watchdog still counts. */
 const LOCKED_STEP_NS = 1e6;
 /** Where no code can stand. */
@@ -110,6 +114,7 @@ const NO_INSTRUCTION = 0xffffffff;
 
 export class VirtualBoard implements Chip, Paced {
   readonly supply = new Supply();
+  readonly dmac: Dmac;
   /** The 2 MB of code flash; the slot region is its upper half. */
   readonly code: Nor;
   readonly data: Nor;
@@ -171,6 +176,7 @@ export class VirtualBoard implements Chip, Paced {
     this.time = new Time(
       () => this.#engine.instructions,
       () => this.#engine.endSlice(),
+      options.cyclesEach,
     );
     const changed = (): void => {
       this.#flashChanged = true;
@@ -234,19 +240,29 @@ export class VirtualBoard implements Chip, Paced {
     const bus = this.#bus;
     this.#system = bus.add(new System(this));
     bus.add(sramControl(this, this.#system));
-    for (const block of security(this, this.#system)) bus.add(block);
+    const [psar, cpsar] = security(this, this.#system);
+    bus.add(psar);
+    bus.add(cpsar);
     const modules = bus.add(new ModuleStop(this));
     this.#caches = new Caches(this, this.#system);
     bus.add(this.#caches.cpu);
     bus.add(this.#caches.rom);
     this.#ports = bus.add(new Ports(this, this.#system));
-    this.#sci = bus.add(
-      new Sci(this, "SCI0", 0x40118000, {
-        running: () => modules.runs("B", 31),
-        txPin: () => this.#ports.carries(4, 11, SCI0_PSEL),
-        rxPin: () => this.#ports.carries(4, 10, SCI0_PSEL),
-      }),
+    this.dmac = bus.add(
+      new Dmac(
+        this,
+        this.#memory,
+        () => modules.runs("A", 22),
+        (channel) => ((cpsar.value(ICUSARC) >> channel) & 1) === 0,
+      ),
     );
+    bus.add(this.dmac.links);
+    const wiring = {
+      running: () => modules.runs("B", 31),
+      txPin: () => this.#ports.carries(4, 11, SCI0_PSEL),
+      rxPin: () => this.#ports.carries(4, 10, SCI0_PSEL),
+    };
+    this.#sci = bus.add(new Sci(this, "SCI0", 0x40118000, wiring, this.dmac, stream(3)));
     bus.add(
       new Agt(
         this,
@@ -337,6 +353,7 @@ export class VirtualBoard implements Chip, Paced {
     } finally {
       engine.stopAt = undefined;
     }
+    this.#sci.settle();
     const { clocks } = this;
     const own = (): void => {
       this.clocks = clocks;
@@ -362,7 +379,9 @@ export class VirtualBoard implements Chip, Paced {
 
   /** Takes the power away. A flash operation under way is torn, its cells marginal. */
   powerOff(): void {
-    if (!this.#on || !this.#survives(() => this.#faci.interrupt())) return;
+    if (!this.#on) return;
+    this.#sci.settle();
+    if (!this.#survives(() => this.#faci.interrupt())) return;
     this.supply.down();
     this.#on = false;
     this.#shown = "";
@@ -402,6 +421,21 @@ export class VirtualBoard implements Chip, Paced {
   /** Bits per second of the UART as the firmware set it. */
   get baud(): number {
     return this.#sci.baud;
+  }
+
+  /** Bits per second of whoever is at the other end of the line; undefined, as at first: always those of the board. */
+  get lineRate(): number | undefined {
+    return this.#sci.hostRate;
+  }
+
+  set lineRate(bits: number | undefined) {
+    this.#sci.settle();
+    this.#sci.hostRate = bits;
+  }
+
+  /** Called for each byte that the board sent, with the virtual time in ns at which it was complete. */
+  set onByte(heard: ((byte: number, ns: number) => void) | undefined) {
+    this.#sci.heard = heard;
   }
 
   /** Bytes that were lost on the line since creation. */
@@ -573,7 +607,7 @@ export class VirtualBoard implements Chip, Paced {
     this.time.sliceEnd = due;
     let ran = "ran" as ReturnType<Cpu["run"]>;
     const survived = this.#survives(() => {
-      ran = this.#cpu.run(Math.min(most, cycles));
+      ran = this.#cpu.run(Math.min(most, Math.ceil(cycles / this.time.cyclesEach)));
       if (ran === "wait") this.#wait(due);
       else if (ran === "locked" && Number.isFinite(due)) this.time.skipTo(this.time.ns + LOCKED_STEP_NS);
       this.#settleDue();
@@ -638,6 +672,7 @@ export class VirtualBoard implements Chip, Paced {
       return true;
     } catch (error) {
       if (!(error instanceof PowerCut)) throw error;
+      this.#sci.settle();
       this.#on = false;
       this.#shown = "";
       this.#flashChanged = false;
@@ -648,6 +683,7 @@ export class VirtualBoard implements Chip, Paced {
   }
 
   #restart(cause: ResetCause): void {
+    if (cause !== "power") this.#sci.settle();
     for (const peripheral of this.#bus.peripherals) peripheral.reset(cause);
     this.#caches.reset();
     this.#scs.reset();

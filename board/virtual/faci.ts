@@ -49,10 +49,11 @@ const DATA_HALFWORDS = [2, 4, 8];
 
 const BUFFER_NS = 100;
 const STOP_NS = 20_000;
-const CODE_PROGRAM_NS = 340_000;
-const CODE_ERASE_NS_PER_BYTE = 157e6 / 32768;
-const DATA_PROGRAM_NS = 160_000;
-const DATA_ERASE_NS = 1_700_000;
+/** Typical times of blocks with up to 100 cycles. */
+export const CODE_PROGRAM_NS = 340_000;
+export const CODE_ERASE_NS_PER_BYTE = 157e6 / 32768;
+export const DATA_PROGRAM_NS = 160_000;
+export const DATA_ERASE_NS = 1_700_000;
 const BLANK_NS = 30_000;
 const BLANK_NS_PER_UNIT = 500;
 /** A long wait is skipped in steps, so that a firmware that feeds its watchdog meanwhile gets the chance to. */

@@ -1,7 +1,7 @@
 /** Puts an ELF into code flash, as a programmer would: only where firmware stands, and with a setup code if there is one. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { BadElf, type Elf, readElf } from "./elf.js";
+import { BadElf, type Elf, readElf } from "../elf.js";
 import { hex } from "./faults.js";
 import { IMAGE_BASE } from "./memory.js";
 import type { Nor } from "./nor.js";

@@ -167,6 +167,18 @@ export class Memory implements CoreMemory {
     return true;
   }
 
+  /** A byte of RAM for a bus master beside the processor; undefined outside. */
+  byte(address: number): number | undefined {
+    return this.#ram[address - RAM];
+  }
+
+  /** @returns false outside */
+  setByte(address: number, value: number): boolean {
+    if (address < RAM || address >= RAM + RAM_SIZE) return false;
+    this.#ram[address - RAM] = value;
+    return true;
+  }
+
   readWord(address: number): number | undefined {
     if (this.flashMode === "code" && address < this.code.size) return undefined;
     return this.peek(address, 4)?.readUInt32LE(0);

@@ -63,7 +63,7 @@ const RESET_MS = RESET_HOLD_MS + 1000;
 const HELP = [
   "power on | off       switch the supply",
   `power on with s1 s2  the same with both held for ${RESET_MS / 1000} s: factory reset`,
-  "power cut            cut it inside the next flash operation",
+  "power cut [N]        cut it inside the next flash operation, or the Nth from now",
   "reset                press S3: RAM survives",
   `press s1|s2 [ms]     press a switch, by default for ${PRESS_MS} ms`,
   "status               what the board is and does",
@@ -283,7 +283,7 @@ class Session {
     } else if (verb === "power" && object === "off") {
       if (board.powered) board.powerOff();
       else this.#log("it is off");
-    } else if (verb === "power" && object === "cut") this.#armCut();
+    } else if (verb === "power" && object === "cut") this.#armCut(amount);
     else if (verb === "reset") board.reset();
     else if (verb === "press" && (object === "s1" || object === "s2")) this.#press(object, amount);
     else if (verb === "status") this.#status();
@@ -303,9 +303,16 @@ class Session {
     this.#board.powerOn();
   }
 
-  #armCut(): void {
-    this.#board.cutPower({ operation: 0, tear: tears.random(hostRandom()), marginal: true });
-    this.#log("power will be cut inside the next flash operation");
+  #armCut(amount: string | undefined): void {
+    const count = amount === undefined ? 1 : Number(amount);
+    if (!Number.isSafeInteger(count) || count < 1) {
+      this.#log(`power cut takes a number of flash operations, got "${amount}"`);
+      return;
+    }
+    this.#board.cutPower({ operation: count - 1, tear: tears.random(hostRandom()), marginal: true });
+    this.#log(
+      `power will be cut inside ${count === 1 ? "the next flash operation" : `flash operation ${count} from now`}`,
+    );
   }
 
   #press(which: Switch, amount: string | undefined): void {

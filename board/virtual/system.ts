@@ -338,7 +338,7 @@ export class ModuleStop extends RegisterBlock {
 }
 
 /** Security attribution and life cycle: written by start-up code, believed by nobody here. The part is in SSD, all secure. */
-export function security(chip: Chip, system: System): RegisterBlock[] {
+export function security(chip: Chip, system: System): [RegisterBlock, RegisterBlock] {
   const guarded = (name: string, offset: number) => ({
     name,
     offset,
@@ -372,6 +372,7 @@ export function security(chip: Chip, system: System): RegisterBlock[] {
       guarded("DMACSAR", 0x34),
       guarded("ICUSARA", 0x40),
       guarded("ICUSARB", 0x44),
+      guarded("ICUSARC", 0x48),
       guarded("BUSSARA", 0x100),
       guarded("BUSSARB", 0x104),
       guarded("CPUDSAR", 0x1b0),

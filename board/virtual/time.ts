@@ -1,4 +1,4 @@
-/** Virtual time: one instruction is one cycle of ICLK, and waiting is skipped instead of executed. Goes back only to where a
+/** Virtual time: one instruction is one cycle of ICLK, or so many as asked for, and waiting is skipped instead of executed. Goes back only to where a
  *  checkpoint was taken. */
 import type { Restore } from "./chip.js";
 
@@ -13,11 +13,17 @@ export class Time {
   constructor(
     private readonly instructions: () => number,
     private readonly endSlice: () => void,
+    /** Of one instruction. */
+    readonly cyclesEach = 1,
   ) {}
 
   /** Cycles since creation: instructions and skipped time. */
   get cycles(): number {
-    return this.instructions() + this.#skipped;
+    return this.#executed() + this.#skipped;
+  }
+
+  #executed(): number {
+    return Math.floor(this.instructions() * this.cyclesEach);
   }
 
   /** Nanoseconds since creation. */
@@ -52,7 +58,7 @@ export class Time {
     const { cycles } = this;
     const [hz, baseCycles, baseNs] = [this.#hz, this.#baseCycles, this.#baseNs];
     return () => {
-      this.#skipped = cycles - this.instructions();
+      this.#skipped = cycles - this.#executed();
       this.#hz = hz;
       this.#baseCycles = baseCycles;
       this.#baseNs = baseNs;

@@ -17,7 +17,7 @@ import { KEY_SIZE } from "../defs/use";
 import { Command, Key, State } from "../defs/wire";
 import * as standing from "../image/standing";
 import * as transport from "../image/transport";
-import { CURRENT, HEADER, INSTANCE, MESSAGE, RESULT, RESULT_SIZE } from "../memory";
+import { CURRENT, HEADER, INSTANCE, MESSAGE, RESULT, RESULT_SIZE, TAG } from "../memory";
 import * as caller from "../operator/caller";
 import * as operators from "../operator/operators";
 import * as refusals from "../operator/refusals";
@@ -403,17 +403,25 @@ function get(): Status {
   return Status.Ok;
 }
 
+/** List, and Find: which looks only at records that the index does not rule out. */
 function list(): Status {
   let status = store.mayList();
   if (status == Status.Ok) status = vault.open();
   if (status != Status.Ok) return status;
+  const usage = request.has(Key.Usage) ? index.USAGE : 0;
+  const tier = request.has(Key.Tier) ? index.TIER : 0;
+  const origin = request.has(Key.Origin) ? index.ORIGIN : 0;
+  const mask = usage | tier | origin;
+  const wanted = index.attributes(request.usage, request.tier, request.origin) & mask;
+  const labelled = request.has(Key.Label);
+  if (labelled) header.hashLabel(request.LABEL_ARGUMENT, request.labelLength);
+  const labelHash = labelled ? load<u32>(reveal(TAG)) : 0;
   accept(3);
   cbor.writeUint(Key.Entries);
   const items = cbor.beginArray();
   let n = 0;
   let corrupt = 0;
-  for (let slot = 0; slot < geometry.slotCount(); slot++) {
-    if (!state.isLive(CURRENT, slot)) continue;
+  for (let slot = -1; (slot = index.nextLike(slot + 1, mask, wanted, labelled, labelHash)) >= 0; ) {
     if (!entry.look(slot)) {
       corrupt++;
     } else if (entry.passes()) {

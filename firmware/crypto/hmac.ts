@@ -4,11 +4,13 @@ import { wipe } from "./bytes";
 import * as sha from "./sha256";
 import { BLOCK_SIZE, HASH_SIZE } from "./sha256";
 
-/** The key as a block under a pad (64), wiped by end(); pseudorandom key of HKDF (32), wiped by hkdf(). */
-export const HMAC: usize = memory.data(96, 16);
-export const HMAC_SIZE: i32 = 96;
+/** The key as a block under a pad (64), wiped by end(); pseudorandom key of HKDF (32) and what both pads make of it (2 × 32), wiped by hkdf(). */
+export const HMAC: usize = memory.data(160, 16);
+export const HMAC_SIZE: i32 = 160;
 const KEY: usize = HMAC;
 const PSEUDORANDOM: usize = HMAC + BLOCK_SIZE;
+const AFTER_INNER: usize = PSEUDORANDOM + HASH_SIZE;
+const AFTER_OUTER: usize = AFTER_INNER + HASH_SIZE;
 
 const INNER: u64 = 0x3636363636363636;
 const OUTER: u64 = 0x5c5c5c5c5c5c5c5c;
@@ -61,16 +63,25 @@ export function hkdf(
   infoLength: i32,
 ): void {
   mac(PSEUDORANDOM, salt, saltLength, material, materialLength);
+  // all outputs are MACs under one key: what its blocks come to is computed once
+  begin(PSEUDORANDOM, HASH_SIZE);
+  sha.keep(AFTER_INNER);
+  beginPadded(INNER ^ OUTER);
+  sha.keep(AFTER_OUTER);
+  wipe(KEY, BLOCK_SIZE);
   for (let i = 1; i <= count; i++) {
-    begin(PSEUDORANDOM, HASH_SIZE);
+    sha.resume(AFTER_INNER);
     if (i > 1) update(out - HASH_SIZE, HASH_SIZE);
     update(info, infoLength);
     store<u8>(out, i); // the counter stands where its output will
     update(out, 1);
-    end(out);
+    sha.end(out);
+    sha.resume(AFTER_OUTER);
+    update(out, HASH_SIZE);
+    sha.end(out);
     out += HASH_SIZE;
   }
-  wipe(PSEUDORANDOM, HASH_SIZE);
+  wipe(PSEUDORANDOM, 3 * HASH_SIZE);
 }
 
 /** HKDF as Noise defines it: `count` (2 or 3) keys of 32 bytes to `out` from a chaining key (32 bytes) and key material. */

@@ -32,10 +32,6 @@ function choose(x: u32, y: u32, z: u32): u32 {
   return z ^ (x & (y ^ z));
 }
 
-function majority(x: u32, y: u32, z: u32): u32 {
-  return (x & y) | (z & (x | y));
-}
-
 /** By 2, 13 and 22. */
 function bigSigma0(x: u32): u32 {
   return rotr<u32>(x ^ rotr<u32>(x ^ rotr<u32>(x, 9), 11), 2);
@@ -56,6 +52,11 @@ function sigma1(x: u32): u32 {
   return rotr<u32>(x ^ rotr<u32>(x, 2), 17) ^ (x >>> 10);
 }
 
+/** The four bytes of a word the other way round; the standard library's is not inlined. */
+function bigEndian(x: u32): u32 {
+  return (rotr<u32>(x, 24) & 0x00ff00ff) | (rotr<u32>(x, 8) & 0xff00ff00);
+}
+
 /** Takes one block of 64 bytes. */
 function compress(block: usize): void {
   let a = load<u32>(SHA, 0);
@@ -66,71 +67,89 @@ function compress(block: usize): void {
   let f = load<u32>(SHA, 20);
   let g = load<u32>(SHA, 24);
   let h = load<u32>(SHA, 28);
-  let w0 = bswap<u32>(load<u32>(block, 0));
-  let w1 = bswap<u32>(load<u32>(block, 4));
-  let w2 = bswap<u32>(load<u32>(block, 8));
-  let w3 = bswap<u32>(load<u32>(block, 12));
-  let w4 = bswap<u32>(load<u32>(block, 16));
-  let w5 = bswap<u32>(load<u32>(block, 20));
-  let w6 = bswap<u32>(load<u32>(block, 24));
-  let w7 = bswap<u32>(load<u32>(block, 28));
-  let w8 = bswap<u32>(load<u32>(block, 32));
-  let w9 = bswap<u32>(load<u32>(block, 36));
-  let w10 = bswap<u32>(load<u32>(block, 40));
-  let w11 = bswap<u32>(load<u32>(block, 44));
-  let w12 = bswap<u32>(load<u32>(block, 48));
-  let w13 = bswap<u32>(load<u32>(block, 52));
-  let w14 = bswap<u32>(load<u32>(block, 56));
-  let w15 = bswap<u32>(load<u32>(block, 60));
+  let w0 = bigEndian(load<u32>(block, 0));
+  let w1 = bigEndian(load<u32>(block, 4));
+  let w2 = bigEndian(load<u32>(block, 8));
+  let w3 = bigEndian(load<u32>(block, 12));
+  let w4 = bigEndian(load<u32>(block, 16));
+  let w5 = bigEndian(load<u32>(block, 20));
+  let w6 = bigEndian(load<u32>(block, 24));
+  let w7 = bigEndian(load<u32>(block, 28));
+  let w8 = bigEndian(load<u32>(block, 32));
+  let w9 = bigEndian(load<u32>(block, 36));
+  let w10 = bigEndian(load<u32>(block, 40));
+  let w11 = bigEndian(load<u32>(block, 44));
+  let w12 = bigEndian(load<u32>(block, 48));
+  let w13 = bigEndian(load<u32>(block, 52));
+  let w14 = bigEndian(load<u32>(block, 56));
+  let w15 = bigEndian(load<u32>(block, 60));
+  let y: u32 = 0; // of the newest three variables the first two xored, and z the last two; they change places in each round
+  let z = b ^ c;
   for (let k = K; ; k += 64) {
     h += load<u32>(k, 0) + w0 + bigSigma1(e) + choose(e, f, g);
     d += h;
-    h += majority(a, b, c) + bigSigma0(a);
+    y = a ^ b;
+    h += ((y & z) ^ b) + bigSigma0(a);
     g += load<u32>(k, 4) + w1 + bigSigma1(d) + choose(d, e, f);
     c += g;
-    g += majority(h, a, b) + bigSigma0(h);
+    z = h ^ a;
+    g += ((y & z) ^ a) + bigSigma0(h);
     f += load<u32>(k, 8) + w2 + bigSigma1(c) + choose(c, d, e);
     b += f;
-    f += majority(g, h, a) + bigSigma0(g);
+    y = g ^ h;
+    f += ((y & z) ^ h) + bigSigma0(g);
     e += load<u32>(k, 12) + w3 + bigSigma1(b) + choose(b, c, d);
     a += e;
-    e += majority(f, g, h) + bigSigma0(f);
+    z = f ^ g;
+    e += ((y & z) ^ g) + bigSigma0(f);
     d += load<u32>(k, 16) + w4 + bigSigma1(a) + choose(a, b, c);
     h += d;
-    d += majority(e, f, g) + bigSigma0(e);
+    y = e ^ f;
+    d += ((y & z) ^ f) + bigSigma0(e);
     c += load<u32>(k, 20) + w5 + bigSigma1(h) + choose(h, a, b);
     g += c;
-    c += majority(d, e, f) + bigSigma0(d);
+    z = d ^ e;
+    c += ((y & z) ^ e) + bigSigma0(d);
     b += load<u32>(k, 24) + w6 + bigSigma1(g) + choose(g, h, a);
     f += b;
-    b += majority(c, d, e) + bigSigma0(c);
+    y = c ^ d;
+    b += ((y & z) ^ d) + bigSigma0(c);
     a += load<u32>(k, 28) + w7 + bigSigma1(f) + choose(f, g, h);
     e += a;
-    a += majority(b, c, d) + bigSigma0(b);
+    z = b ^ c;
+    a += ((y & z) ^ c) + bigSigma0(b);
     h += load<u32>(k, 32) + w8 + bigSigma1(e) + choose(e, f, g);
     d += h;
-    h += majority(a, b, c) + bigSigma0(a);
+    y = a ^ b;
+    h += ((y & z) ^ b) + bigSigma0(a);
     g += load<u32>(k, 36) + w9 + bigSigma1(d) + choose(d, e, f);
     c += g;
-    g += majority(h, a, b) + bigSigma0(h);
+    z = h ^ a;
+    g += ((y & z) ^ a) + bigSigma0(h);
     f += load<u32>(k, 40) + w10 + bigSigma1(c) + choose(c, d, e);
     b += f;
-    f += majority(g, h, a) + bigSigma0(g);
+    y = g ^ h;
+    f += ((y & z) ^ h) + bigSigma0(g);
     e += load<u32>(k, 44) + w11 + bigSigma1(b) + choose(b, c, d);
     a += e;
-    e += majority(f, g, h) + bigSigma0(f);
+    z = f ^ g;
+    e += ((y & z) ^ g) + bigSigma0(f);
     d += load<u32>(k, 48) + w12 + bigSigma1(a) + choose(a, b, c);
     h += d;
-    d += majority(e, f, g) + bigSigma0(e);
+    y = e ^ f;
+    d += ((y & z) ^ f) + bigSigma0(e);
     c += load<u32>(k, 52) + w13 + bigSigma1(h) + choose(h, a, b);
     g += c;
-    c += majority(d, e, f) + bigSigma0(d);
+    z = d ^ e;
+    c += ((y & z) ^ e) + bigSigma0(d);
     b += load<u32>(k, 56) + w14 + bigSigma1(g) + choose(g, h, a);
     f += b;
-    b += majority(c, d, e) + bigSigma0(c);
+    y = c ^ d;
+    b += ((y & z) ^ d) + bigSigma0(c);
     a += load<u32>(k, 60) + w15 + bigSigma1(f) + choose(f, g, h);
     e += a;
-    a += majority(b, c, d) + bigSigma0(b);
+    z = b ^ c;
+    a += ((y & z) ^ c) + bigSigma0(b);
     if (k == K + 192) break;
     // the next 16 words of the schedule, each in the place of the one that is not needed any more
     w0 += sigma0(w1) + w9 + sigma1(w14);
@@ -166,6 +185,17 @@ export function begin(): void {
   taken = 0;
 }
 
+/** Keeps what begin() and one whole block have made, 32 bytes: resume() starts another message with the same block from there. */
+export function keep(state: usize): void {
+  memory.copy(state, SHA, HASH_SIZE);
+}
+
+/** Starts a message whose first block keep() has kept. */
+export function resume(state: usize): void {
+  memory.copy(SHA, state, HASH_SIZE);
+  taken = BLOCK_SIZE;
+}
+
 /** Takes the next `length` bytes. A message has less than 512 MiB. */
 export function update(data: usize, length: i32): void {
   const held: i32 = taken & (BLOCK_SIZE - 1);
@@ -198,9 +228,9 @@ export function end(out: usize): void {
     compress(BLOCK);
     wipe(BLOCK, BLOCK_SIZE);
   }
-  store<u32>(BLOCK, bswap<u32>(taken << 3), BLOCK_SIZE - 4); // the length in bits; its high half stays zero
+  store<u32>(BLOCK, bigEndian(taken << 3), BLOCK_SIZE - 4); // the length in bits; its high half stays zero
   compress(BLOCK);
-  for (let i = 0; i < HASH_SIZE; i += 4) store<u32>(out + i, bswap<u32>(load<u32>(SHA + i)));
+  for (let i = 0; i < HASH_SIZE; i += 4) store<u32>(out + i, bigEndian(load<u32>(SHA + i)));
   wipe(SHA, SHA_SIZE);
 }
 

@@ -29,9 +29,14 @@ const K: usize = memory.data<u64>([
   0x431d67c49c100d4c, 0x4cc5d4becb3e42b6, 0x597f299cfc657e2a, 0x5fcb6fab3ad6faec, 0x6c44198c4a475817,
 ]);
 
+/** Copies words, each with its bytes the other way round; in place as well. */
+function turn(to: usize, from: usize, length: usize): void {
+  for (let i: usize = 0; i < length; i += 8) store<u64>(to + i, bswap<u64>(load<u64>(from + i)));
+}
+
 /** Hashes the block in BLOCK, which is used up. */
 function compress(): void {
-  for (let i: usize = 0; i < 128; i += 8) store<u64>(BLOCK + i, bswap<u64>(load<u64>(BLOCK + i)));
+  turn(BLOCK, BLOCK, 128);
   let a = load<u64>(HASH);
   let b = load<u64>(HASH, 8);
   let c = load<u64>(HASH, 16);
@@ -40,12 +45,14 @@ function compress(): void {
   let f = load<u64>(HASH, 40);
   let g = load<u64>(HASH, 48);
   let h = load<u64>(HASH, 56);
-  for (let i: usize = 0; i < 640; i += 8) {
-    const at = BLOCK + (i & 127);
-    const word = load<u64>(at);
-    const first =
-      h + (rotr<u64>(e, 14) ^ rotr<u64>(e, 18) ^ rotr<u64>(e, 41)) + (g ^ (e & (f ^ g))) + load<u64>(K + i) + word;
-    const second = (rotr<u64>(a, 28) ^ rotr<u64>(a, 34) ^ rotr<u64>(a, 39)) + ((a & b) | (c & (a | b)));
+  let i: usize = 0;
+  do {
+    const at = i & 127;
+    const word = load<u64>(at, BLOCK);
+    // a rotation of a rotation adds up: as a chain, a sum of rotations needs no second value to be kept
+    const first = // by 14, 18 and 41
+      h + rotr<u64>(e ^ rotr<u64>(e ^ rotr<u64>(e, 23), 4), 14) + (g ^ (e & (f ^ g))) + load<u64>(i, K) + word;
+    const second = rotr<u64>(a ^ rotr<u64>(a ^ rotr<u64>(a, 5), 6), 28) + ((a & b) | (c & (a | b))); // by 28, 34 and 39
     h = g;
     g = f;
     f = e;
@@ -55,11 +62,12 @@ function compress(): void {
     b = a;
     a = first + second;
     // word t + 16 of the schedule takes the place of word t
-    const near = load<u64>(BLOCK + ((i + 112) & 127)); // t + 14
-    const far = load<u64>(BLOCK + ((i + 8) & 127)); // t + 1
-    const spread = (rotr<u64>(near, 19) ^ rotr<u64>(near, 61) ^ (near >>> 6)) + load<u64>(BLOCK + ((i + 72) & 127));
-    store<u64>(at, word + spread + (rotr<u64>(far, 1) ^ rotr<u64>(far, 8) ^ (far >>> 7)));
-  }
+    const near = load<u64>((i + 112) & 127, BLOCK); // t + 14, by 19 and 61, shifted by 6
+    const far = load<u64>((i + 8) & 127, BLOCK); // t + 1, by 1 and 8, shifted by 7
+    const spread = (rotr<u64>(near ^ rotr<u64>(near, 42), 19) ^ (near >>> 6)) + load<u64>((i + 72) & 127, BLOCK);
+    store<u64>(at, word + spread + (rotr<u64>(far ^ rotr<u64>(far, 7), 1) ^ (far >>> 7)), BLOCK);
+    i += 8;
+  } while (i != 640);
   store<u64>(HASH, load<u64>(HASH) + a);
   store<u64>(HASH, load<u64>(HASH, 8) + b, 8);
   store<u64>(HASH, load<u64>(HASH, 16) + c, 16);
@@ -104,8 +112,9 @@ export function end(out: usize): void {
     used = 0;
   }
   wipe(BLOCK + used, 120 - used);
-  store<u64>(BLOCK, bswap<u64>((<u64>total) << 3), 120); // the length in bits; 128 bits long, inputs are short
+  store<u64>(BLOCK, (<u64>total) << 3, 120); // the length in bits; 128 bits long, inputs are short
+  turn(BLOCK + 120, BLOCK + 120, 8);
   compress();
-  for (let i: usize = 0; i < 64; i += 8) store<u64>(out + i, bswap<u64>(load<u64>(HASH + i)));
+  turn(out, HASH, 64);
   wipe(HASH, 192);
 }

@@ -20,13 +20,24 @@ const C: usize = B + ELEMENT;
 const D: usize = C + ELEMENT;
 const E: usize = D + ELEMENT;
 
+/** Puts a word of (C, D) in the place of the same one of (A, B) where mask is all ones. */
+function chooseWord(at: usize, mask: u64): void {
+  const first = load<u64>(A + at);
+  store<u64>(A + at, first ^ ((first ^ load<u64>(C + at)) & mask));
+}
+
 /** Puts (C, D) in the place of (A, B) when swap is 1; the same accesses when it is 0. */
 function choose(swap: u64): void {
   const mask = 0 - swap;
-  for (let i: usize = 0; i < 2 * ELEMENT; i += 8) {
-    const first = load<u64>(A + i);
-    store<u64>(A + i, first ^ ((first ^ load<u64>(C + i)) & mask));
-  }
+  chooseWord(0, mask);
+  chooseWord(8, mask);
+  chooseWord(16, mask);
+  chooseWord(24, mask);
+  chooseWord(32, mask);
+  chooseWord(40, mask);
+  chooseWord(48, mask);
+  chooseWord(56, mask);
+  chooseWord(64, mask);
 }
 
 /* The RFC exchanges the points (X2, Z2) and (X3, Z3) before each step as the scalar's bits change. Their sum, the new (X3, Z3), is the same

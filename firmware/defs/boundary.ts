@@ -32,11 +32,14 @@ export const RX_SIZE: i32 = 256;
 export const TX_OFFSET: i32 = 1280; // bytes to send, at most TX_SIZE at a time
 export const TX_SIZE: i32 = 1088;
 
+/** Numbers of boards. */
+export const BOARD_EK_RA6M5: i32 = 1;
+
 /** Facts region. */
 export const FACTS_OFF_CORE: i32 = 0; // 32 bytes: SHA-256 of core.wasm
 export const FACTS_OFF_UID: i32 = 32; // 16 bytes: unique id of the chip
 export const FACTS_OFF_CUSTODY: i32 = 48; // u8: Custody kind that a root made here would have
-export const FACTS_OFF_BOARD: i32 = 49; // u8: 1 = EK-RA6M5
+export const FACTS_OFF_BOARD: i32 = 49; // u8, BOARD_*
 export const FACTS_OFF_BOUND: i32 = 50; // u8: 1 = a root made here is for the board with this unique id alone
 export const FACTS_OFF_SETUP: i32 = 64; // 32 bytes: setup code, zeros = none
 export const FACTS_OFF_BINDING: i32 = 96; // 80 bytes: the binding record, defs/binding.ts

@@ -9,7 +9,7 @@ export const DESCRIPTOR_VERSION: i32 = 1;
 export const DESCRIPTOR_OFF_MAGIC: i32 = 0; // u32
 export const DESCRIPTOR_OFF_VERSION: i32 = 4; // u8, DESCRIPTOR_VERSION
 export const DESCRIPTOR_OFF_FORMAT: i32 = 5; // u8, FORMAT_VERSION
-export const DESCRIPTOR_OFF_BOARD: i32 = 6; // u8: 1 = EK-RA6M5
+export const DESCRIPTOR_OFF_BOARD: i32 = 6; // u8, BOARD_*
 export const DESCRIPTOR_OFF_ENGINE: i32 = 7; // u8, Engine
 export const DESCRIPTOR_OFF_CORE: i32 = 8; // 32 bytes: SHA-256 of core.wasm
 export const DESCRIPTOR_OFF_SETUP: i32 = 64; // 32 bytes: setup code, zeros = none

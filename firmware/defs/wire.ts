@@ -91,7 +91,7 @@ export enum Key {
   Region = 46, // Region
   Offset = 47, // bytes
   Data = 48, // bytes
-  Board = 49, // 1 = EK-RA6M5
+  Board = 49, // BOARD_*
   Created = 50, // u32, journal sequence of the first version
   PutsLeft = 51, // puts until a block of this class reaches its rated cycles, at the least
   Corrupt = 52, // live slots whose header does not verify

@@ -18,6 +18,7 @@ let zeroDue: bool = false; // the group ends in a zero, if another group follows
 let broken: bool = false; // skip up to the next delimiter
 let crc: u32 = CRC_START;
 let complete: i32 = 0; // bytes of header and payload of a good frame in FRAME, 0 = none
+let damaged: bool = false; // what ended last was no frame, and not nothing
 
 /** Forgets a half-received frame. */
 export function reset(): void {
@@ -33,9 +34,15 @@ export function received(): i32 {
   return complete;
 }
 
+/** Whether feed() met the end of something that was no frame. */
+export function isDamaged(): bool {
+  return damaged;
+}
+
 /** Takes received bytes from `at` up to the end of a frame, or to `end`. Returns where the next ones stand. */
 export function feed(at: usize, end: usize): usize {
   complete = 0;
+  damaged = false;
   while (at < end) {
     if (left > 0 && !broken) {
       at = takeRun(at, min(left, <i32>(end - at)));
@@ -83,6 +90,7 @@ function takeRun(at: usize, count: i32): usize {
 
 function finish(): void {
   if (!broken && left == 0 && length >= FRAME_HEADER + FRAME_CRC && crc == CRC_RESIDUE) complete = length - FRAME_CRC;
+  else damaged = broken || length > 0 || left > 0;
   reset();
 }
 

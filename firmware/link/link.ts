@@ -1,6 +1,7 @@
 /** The link: one message in, one message out, each seen once and in order by what lies above. SPEC.md §8.
  *  Relies on: frame.ts below; session/session.ts above, which takes a whole request in ENVELOPE and leaves a whole response there. */
 
+import * as board from "../board";
 import { wipe } from "../crypto/bytes";
 import { expectPublic } from "../crypto/declassify";
 import {
@@ -8,10 +9,13 @@ import {
   FRAME_HEADER,
   FRAME_MORE,
   FrameType,
+  LINE_RATE,
   MESSAGE_MAX,
   PAYLOAD_MAX,
   PROTOCOL_VERSION,
+  RATE_MS,
 } from "../defs/link";
+import { Status } from "../defs/status";
 import { ENVELOPE, FRAME, PAGE } from "../memory";
 import * as session from "../session/session";
 import { makeTable } from "./crc32";
@@ -28,45 +32,75 @@ let received: i32 = 0; // bytes of the request so far
 let overflow: bool = false; // the request did not fit and is being dropped
 let response: i32 = 0; // bytes of the response in ENVELOPE
 let fragment: u32 = 0; // fragment of the response sent last
+let streams: bool = false; // the fragments after it are to be sent without being asked for
 let acknowledged: bool = false; // the last answer was an Ack, not a response
 let waiting: bool = false; // Busy was sent; the work is done in give(), or at a later call when it waits for somebody
+let rate: u32 = LINE_RATE; // bits per second on the line
+let raised: bool = false; // that is not LINE_RATE
+let tried: bool = false; // no frame came at that rate yet
+let raisedAt: i64 = 0;
+let rest: usize = 0; // received bytes that nobody has looked at, up to restEnd
+let restEnd: usize = 0;
 
 /** Forgets every link; frames of an earlier life are answered Closed. */
 export function reset(seed: i32): void {
   makeTable();
   frame.reset();
+  fallBack();
   current = NONE;
   pending = NONE;
   pendingNonce = NONE;
   offset = seed & 0xffff;
   waiting = false;
+  streams = false;
+  rest = 0;
+  restEnd = 0;
 }
 
-/** Takes received bytes; only the last good frame among them is answered. Without bytes it looks whether what waits may go on.
- *  Returns bytes to send from TX, 0 = none. */
+/** Takes received bytes, which must stay where they are until give() has nothing more to send. Without bytes it looks whether what waits may go
+ *  on. Returns bytes to send from TX, 0 = none. */
 export function take(bytes: usize, count: i32): i32 {
-  let answer = 0;
-  for (let at = bytes; at < bytes + count; ) {
-    at = frame.feed(at, bytes + count);
-    if (frame.received() == 0) continue;
-    const sent = onFrame(frame.received() - FRAME_HEADER);
-    if (sent > 0) answer = sent; // what is dropped does not take away the answer to what was not
+  if (count == 0) {
+    if (tried && board.clock() - raisedAt > <i64>RATE_MS * 1000) fallBack();
+    return give();
   }
-  return count == 0 ? give() : answer;
+  rest = bytes;
+  restEnd = bytes + count;
+  return look();
 }
 
-/** Called when TX was sent: does the work that Busy announced. Returns bytes to send, 0 = none. */
+/** Called when TX was sent: the work that Busy announced, the next fragment, or the next frame that was received. Returns bytes to send, 0 = none. */
 export function give(): i32 {
-  if (!waiting) return 0;
-  response = session.work();
-  if (response == 0) return 0;
-  waiting = false;
-  return sendFragment();
+  if (waiting) {
+    response = session.work();
+    if (response > 0) {
+      waiting = false;
+      return stream();
+    }
+  } else if (streams) {
+    fragment++;
+    return sendFragment();
+  }
+  return look();
+}
+
+/** Looks at what was received up to the first frame that is answered. */
+function look(): i32 {
+  while (rest < restEnd) {
+    rest = frame.feed(rest, restEnd);
+    if (raised && frame.isDamaged()) fallBack();
+    if (frame.received() == 0) continue;
+    tried = false;
+    const sent = onFrame(frame.received() - FRAME_HEADER);
+    if (sent > 0) return sent;
+  }
+  return 0;
 }
 
 function onFrame(size: i32): i32 {
   const type = frame.type();
   if (type == FrameType.Open) return onOpen(size);
+  if (type == FrameType.Rate) return onRate(size);
   if ((type & ~FRAME_MORE) != FrameType.Data && type != FrameType.Next) return 0; // what only devices send, or nobody
   const known = <i32>frame.link();
   if (known != current && !(known == pending && frame.sequence() == 1)) {
@@ -75,6 +109,27 @@ function onFrame(size: i32): i32 {
   if ((type & ~FRAME_MORE) == FrameType.Data) return onData(size, (type & FRAME_MORE) != 0);
   if (type == FrameType.Next && known == current) return onNext();
   return 0;
+}
+
+/** Whoever comes next, and whoever is heard no more, finds the device at the rate that it starts with. */
+function fallBack(): void {
+  board.rate(LINE_RATE);
+  rate = LINE_RATE;
+  raised = false;
+  tried = false;
+}
+
+function onRate(size: i32): i32 {
+  if (size != 4) return 0;
+  const wanted = load<u32>(FRAME + FRAME_HEADER);
+  if (board.rate(wanted) == Status.Ok) {
+    rate = wanted;
+    raised = rate != LINE_RATE;
+    tried = raised;
+    raisedAt = board.clock();
+  }
+  store<u32>(PAGE, rate);
+  return frame.encode(FrameType.Rated, frame.link(), frame.sequence(), 0, PAGE, 4);
 }
 
 function onOpen(size: i32): i32 {
@@ -130,7 +185,6 @@ function onData(size: i32, more: bool): i32 {
 /** What a taken Data frame is answered with. */
 function finish(): i32 {
   if (acknowledged) return frame.encode(FrameType.Ack, current, taken, 0, 0, 0);
-  fragment = 0;
   response = 0;
   if (overflow) return frame.encode(FrameType.Overflow, current, taken, 0, 0, 0);
   if (session.begin(received)) {
@@ -138,7 +192,7 @@ function finish(): i32 {
     return sendBusy();
   }
   response = session.work();
-  return sendFragment();
+  return stream();
 }
 
 function sendBusy(): i32 {
@@ -151,27 +205,36 @@ function sendBusy(): i32 {
 function giveUp(): void {
   if (waiting) session.cancel();
   waiting = false;
+  streams = false;
 }
 
 function repeat(): i32 {
   if (acknowledged) return frame.encode(FrameType.Ack, current, taken, 0, 0, 0);
   if (overflow) return frame.encode(FrameType.Overflow, current, taken, 0, 0, 0);
   if (waiting) return sendBusy();
-  return response > 0 ? sendFragment() : 0;
+  return response > 0 ? stream() : 0;
 }
 
 function onNext(): i32 {
   if (acknowledged || waiting || frame.sequence() != taken) return 0;
   const wanted = frame.index();
-  if (wanted != fragment && wanted != fragment + 1) return 0;
   if (<i32>wanted * PAYLOAD_MAX >= response) return 0;
   fragment = wanted;
+  const sent = sendFragment();
+  streams = false; // the others arrived, or are asked for as well
+  return sent;
+}
+
+/** The whole response, fragment after fragment. */
+function stream(): i32 {
+  fragment = 0;
   return sendFragment();
 }
 
 function sendFragment(): i32 {
   const from = <i32>fragment * PAYLOAD_MAX;
   const size = min(response - from, PAYLOAD_MAX);
-  const more = from + size < response ? FRAME_MORE : 0;
+  streams = from + size < response;
+  const more = streams ? FRAME_MORE : 0;
   return frame.encode(FrameType.Data | more, current, taken, fragment, expectPublic(ENVELOPE + from), size);
 }

@@ -15,7 +15,7 @@ const OFF_ID: usize = 4; // u16
 const OFF_ROLE: usize = 6; // u8
 const OFF_PLACE: usize = 7; // u8
 const OFF_RECEIVED: usize = 8; // u64, number of the next message
-const OFF_SENT: usize = 16; // u64
+const OFF_SENT: usize = 16; // u64, the least number that an answer may still have
 const OFF_MADE: usize = 24; // i64, clock
 const OFF_USED: usize = 32; // i64, clock
 const OFF_RECEIVE_KEY: usize = 40; // 32 bytes
@@ -100,13 +100,15 @@ export function open(at: usize, message: usize, length: i32, now: i64): bool {
   return true;
 }
 
-/** Seals `length` bytes at `message` in place, the tag behind them. False, and nothing sealed, when the session is over, or over because its
- *  counter is used up. */
+/** Seals the answer to the message that was opened last, `length` bytes at `message` in place, the tag behind them: under the number of that message, so
+ *  that no answer can stand for another, and none twice. False, and nothing sealed, when the session is over. */
 export function seal(at: usize, message: usize, length: i32): bool {
-  if (!isOpen(at) || load<u64>(at, OFF_SENT) == NO_NONCE) {
+  const next = load<u64>(at, OFF_RECEIVED);
+  if (!isOpen(at) || next <= load<u64>(at, OFF_SENT)) {
     close(at);
     return false;
   }
+  store<u64>(at, next - 1, OFF_SENT);
   aead.seal(at + OFF_SEND_KEY, nonce(at, OFF_SENT), 0, 0, message, length, message + length);
   count(at, OFF_SENT);
   return true;

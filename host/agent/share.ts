@@ -121,6 +121,13 @@ export class Share implements Carrier {
     });
   }
 
+  /** One after the other: the line is shared. */
+  async sealedAll(inners: readonly Uint8Array[]): Promise<Answered[]> {
+    const answers: Answered[] = [];
+    for (const inner of inners) answers.push(await this.sealed(inner));
+    return answers;
+  }
+
   as(operator: Operator): void {
     const copy = { id: operator.id, key: Uint8Array.from(operator.key) };
     void this.#turn(async () => {

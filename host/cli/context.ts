@@ -17,8 +17,8 @@ import type { Operator } from "../client/session.js";
 import type { Transport } from "../client/transport.js";
 import { configDirectory, readConfig } from "../config.js";
 import type { Source } from "../credentials/format.js";
+import { readInput } from "../files.js";
 import { choosePort, openPort, type Port } from "../ports.js";
-import { readInput } from "./files.js";
 import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
 import { Operators } from "./operators.js";
 import { ask } from "./prompt.js";
@@ -220,6 +220,7 @@ function watched(carrier: Carrier, touch: TouchLine): Carrier {
     },
     clear: (message) => carrier.clear(message),
     sealed: (inner) => carrier.sealed(inner).finally(() => touch.end()),
+    sealedAll: (inners) => carrier.sealedAll(inners).finally(() => touch.end()),
     as: (operator) => carrier.as(operator),
     endSession: (inner) => carrier.endSession(inner),
     cancel: () => carrier.cancel(),

@@ -6,10 +6,10 @@ import { handleText } from "../client/client.js";
 import { ProtocolError, UsageError } from "../client/errors.js";
 import { publicKey } from "../credentials/public.js";
 import { makeCsr, parseAlternativeName, parseSubject } from "../csr.js";
+import { checkOutputFile, writeOutput } from "../files.js";
 import { USAGES } from "../names.js";
 import { decodeParts } from "../record.js";
 import type { Context } from "./context.js";
-import { checkOutputFile, writeOutput } from "./files.js";
 import { resolveHandle } from "./target.js";
 
 interface CsrOptions {

@@ -1,9 +1,9 @@
 /** delta list, pull, renew, export, import: the iterations of a filekey. They come by themselves; this is for looking and for files. */
 import type { Command } from "commander";
 import { nameOf } from "../claims/state.js";
+import { checkOutputFile, readInput, writeOutput } from "../files.js";
 import { askBoard, choose, knownFilekey, merge, noteBoard, orKnown, withClaims } from "./claims.js";
 import type { Context } from "./context.js";
-import { checkOutputFile, readInput, writeOutput } from "./files.js";
 import { integer } from "./parse.js";
 import { authorityStatus, bothDeltas, DELTA_ALIGN, DELTA_HEADINGS, deltaJson, deltaRow } from "./present-filekey.js";
 import { printable, table } from "./table.js";

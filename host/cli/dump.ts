@@ -4,8 +4,8 @@ import { Region } from "../../firmware/defs/boundary.js";
 import { CUSTODY_SIZE, DATA_SIZE, SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { UsageError } from "../client/errors.js";
+import { checkOutputFile, writeOutput } from "../files.js";
 import type { Context } from "./context.js";
-import { checkOutputFile, writeOutput } from "./files.js";
 import { SETUP_STATES } from "./operators.js";
 import { integer } from "./parse.js";
 

@@ -10,7 +10,7 @@ import { PROBE_KINDS, type Probe, parseProbe } from "../flash/probe.js";
 import { checkFolder, readParts, TOTAL } from "../flash/read.js";
 import { keepSetupCode, withoutSetupCode, withSetupCode } from "../flash/setup-code.js";
 import { type Advanced, look, perform, verify } from "../flash/write.js";
-import { sealedIn } from "../image/inspect.js";
+import { ENGINES } from "../names.js";
 import type { Context } from "./context.js";
 import { Interrupted } from "./io.js";
 import { ask } from "./prompt.js";
@@ -100,8 +100,7 @@ export function addFlash(program: Command, context: () => Context): void {
 
 /** Whether the store on the board is what the image in a file became. */
 function isOpened(file: FlashFile, holding: Holding): boolean {
-  const image = sealedIn(file);
-  return image !== undefined && instanceOf(storeOf(holding)) === image.instance.toString("hex");
+  return file.image !== undefined && instanceOf(storeOf(holding)) === file.image.instance;
 }
 
 async function write(context: Context, path: string, options: WriteOptions): Promise<void> {
@@ -121,6 +120,8 @@ async function write(context: Context, path: string, options: WriteOptions): Pro
     const by = await progress(context, "flashing", plan.bytes, (advanced) => perform(board, plan, loader, advanced));
     if (loader && by !== "RAM loader")
       context.note("The RAM loader does not run on this board; the debugger wrote everything itself.");
+    const engine = ENGINES.word(file.descriptor.engine);
+    const engineBefore = holding.firmware && ENGINES.word(holding.firmware.engine);
     const bytes = file.segments.reduce((sum, one) => sum + one.bytes.length, 0);
     await progress(context, "verifying", bytes, (advanced) => verify(board, file.segments, advanced));
     await setup.forget();
@@ -129,7 +130,11 @@ async function write(context: Context, path: string, options: WriteOptions): Pro
       {
         ...about(file),
         ...board.identity,
-        before: { core: holding.firmware?.core ?? null, store: instanceOf(storeOf(holding)) },
+        before: {
+          core: holding.firmware?.core ?? null,
+          engine: engineBefore ?? null,
+          store: instanceOf(storeOf(holding)),
+        },
         lost: instanceOf(plan.loses),
         kept: instanceOf(plan.keeps),
         setupCode: setup.from,
@@ -140,6 +145,9 @@ async function write(context: Context, path: string, options: WriteOptions): Pro
       },
       [
         `${path}: ${plan.bytes} bytes programmed in ${plan.blocks} blocks, and verified. The board starts.`,
+        ...(engineBefore === undefined || engineBefore === engine
+          ? []
+          : [`The core is run by ${engine} now, and was by ${engineBefore}.`]),
         ...(setup.from === "board" ? ["The setup code of the board was kept."] : []),
         ...(plan.keeps === undefined ? [] : [`Store ${instanceText(plan.keeps)} was kept.`]),
         ...(plan.loses === undefined ? [] : [`Store ${instanceText(plan.loses)} is gone.`]),
@@ -177,7 +185,8 @@ export async function withBoard(
 }
 
 function about({ path, kind, descriptor }: FlashFile): Record<string, unknown> {
-  return { file: path, kind, core: descriptor.core, format: descriptor.format };
+  const { core, engine, format } = descriptor;
+  return { file: path, kind, core, engine: ENGINES.word(engine), format };
 }
 
 const instanceOf = (store: Store | undefined): string | null =>

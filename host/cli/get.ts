@@ -1,12 +1,16 @@
-/** get: an exportable record back into a file or a pipe. */
+/** get: exportable records back into files or a pipe. */
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import type { Command } from "commander";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
-import { UsageError } from "../client/errors.js";
+import type { Entry } from "../client/answers.js";
+import { handleText } from "../client/client.js";
+import { DeviceError, UsageError } from "../client/errors.js";
 import { EXPORTS, type Export, usualExport, writeCredential } from "../credentials/export.js";
+import { checkOutputFile, refuseExisting, writeOutput } from "../files.js";
 import { ALGORITHMS, KINDS } from "../names.js";
 import { decodeParts, type Part } from "../record.js";
 import type { Context } from "./context.js";
-import { checkOutputFile } from "./files.js";
 import { deliver } from "./output.js";
 import { integer } from "./parse.js";
 import { entryJson } from "./present.js";
@@ -22,17 +26,18 @@ interface GetOptions {
 export function addGet(program: Command, context: () => Context): void {
   program
     .command("get")
-    .argument("<record>", "handle, its first 8 or more digits, or label")
-    .description("read an exportable record")
-    .option("-o, --output <FILE>", "write there, for you alone (mode 0600)")
+    .argument("<record...>", "handle, its first 8 or more digits, or label")
+    .description("read exportable records")
+    .option("-o, --output <FILE>", "write there, for you alone (mode 0600); of several records: a directory")
     .option("--part <NUMBER>", "only this part, as it was stored; `mbs show` numbers them")
     .option("--as <FORM>", `${EXPORTS.join(", ")} (default: what the record is)`)
     .option("--force", "replace FILE if it exists", false)
     .addHelpText(
       "after",
-      "\nExamples:\n  mbs get deploy@web-1 -o id_ed25519\n  mbs get tls/web-1 --as pem | openssl storeutl -noout -certs /dev/stdin",
+      "\nExamples:\n  mbs get deploy@web-1 -o id_ed25519\n  mbs get tls/web-1 tls/web-2 -o keys/\n  mbs get tls/web-1 --as pem | openssl storeutl -noout -certs /dev/stdin",
     )
-    .action(async (target: string, options: GetOptions) => {
+    .action(async ([target = "", ...others]: string[], options: GetOptions) => {
+      if (others.length > 0) return getSeveral(context(), [target, ...others], options);
       if (options.part !== undefined && options.as !== undefined)
         throw new UsageError("--part gives the bytes as they were stored; --as does not go with it.");
       if (options.output !== undefined && options.output !== "-")
@@ -51,6 +56,57 @@ export function addGet(program: Command, context: () => Context): void {
         options.part === undefined ? await writeCredential(parts, as, record.label ?? "") : pick(parts, options.part);
       await deliver(context(), bytes, options, entryJson(record));
     });
+}
+
+type Opened = Entry & { body: Uint8Array };
+
+/** One file a record, named by its label. What the device refuses is told at the end, and hinders no other. */
+async function getSeveral(context: Context, targets: readonly string[], options: GetOptions): Promise<void> {
+  if (options.part !== undefined) throw new UsageError("--part is a part of one record.", "Name one record.");
+  const directory = options.output;
+  if (directory === undefined || !(await stat(directory).catch(() => undefined))?.isDirectory())
+    throw new UsageError("Several records go into a directory of yours.", "Name one that exists: -o DIRECTORY.");
+  const wanted = options.as === undefined ? undefined : readExport(options.as);
+  const handles = new Map<string, Uint8Array>();
+  const found = await context.withClient({ commands: [DeviceCommand.Get] }, async (client) => {
+    for (const target of targets) {
+      const handle = await resolveHandle(client, target);
+      handles.set(handleText(handle), handle);
+    }
+    return client.getAll([...handles.values()]);
+  });
+  const names = new Set<string>();
+  const ready: { record: Opened; file: string; bytes: Uint8Array }[] = [];
+  for (const record of found) {
+    if (record instanceof DeviceError) continue;
+    const parts = decodeParts(record.body);
+    const bytes = await writeCredential(parts, wanted ?? usualExport(parts, record.usage), record.label ?? "");
+    ready.push({ record, file: join(directory, fileName(record, names)), bytes });
+  }
+  if (!options.force) for (const { file } of ready) await refuseExisting(file);
+  for (const { file, bytes } of ready) await writeOutput(file, bytes, options.force);
+  const files = ready.map(({ record, file, bytes }) => ({ ...entryJson(record), file, bytes: bytes.length }));
+  context.result(
+    { records: files },
+    files.map(({ file, bytes }) => `${file}: ${bytes} bytes`),
+  );
+  const refused = found.findIndex((one) => one instanceof DeviceError);
+  if (refused >= 0) throw named(found[refused] as DeviceError, [...handles.keys()][refused]!);
+}
+
+/** A refusal that says which of several records it is about. */
+function named(error: DeviceError, handle: string): DeviceError {
+  const hint = error.hint === undefined ? {} : { hint: error.hint };
+  return new DeviceError(error.status, error.detail, { message: `Record ${handle}: ${error.message}`, ...hint });
+}
+
+/** The label as a name of a file; the handle when it has none, when it looks like a handle, or like another record's to a file system without capitals. */
+function fileName({ label = "", handle }: Opened, taken: Set<string>): string {
+  const plain = label.replace(/[^\w.@-]/g, "_").replace(/^\.|\.$/g, "_");
+  const folded = plain.toLowerCase();
+  if (plain === "" || /^[0-9a-f]{32}$/.test(folded) || taken.has(folded)) return handleText(handle);
+  taken.add(folded);
+  return plain;
 }
 
 function pick(parts: readonly Part[], text: string): Uint8Array {

@@ -6,12 +6,14 @@ import { Custody } from "../../firmware/defs/custody.js";
 import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { handleText } from "../client/client.js";
 import { FileError, UsageError } from "../client/errors.js";
+import { checkOutputFile, readInput, writeOutput } from "../files.js";
+import type { ImageHeader } from "../flash/descriptor.js";
 import { type FlashFile, inspect, readFlashFile } from "../flash/file.js";
+import { hex, type Segment, writeHex } from "../flash/hex.js";
 import { DATA, FIRMWARE, IMAGE, type Range, SLOTS, within } from "../flash/map.js";
 import { parseBoardKey } from "../image/board-key.js";
 import { buildInjected, buildSealed, type Made, type Recipe } from "../image/build.js";
-import { hex, type Segment, writeHex } from "../image/hex.js";
-import { type StoreContent, sealedIn, storeIn } from "../image/inspect.js";
+import { type StoreContent, storeIn } from "../image/inspect.js";
 import { derivedKeys } from "../image/keys.js";
 import { formatKey } from "../keys/text.js";
 import { parseManifest } from "../manifest.js";
@@ -19,7 +21,6 @@ import { CUSTODIES, ROLES, USAGES } from "../names.js";
 import { builtFirmware, packageCore } from "../package.js";
 import { loadCredentials } from "../provision.js";
 import { type Context, SCHEMA_VERSION } from "./context.js";
-import { checkOutputFile, readInput, writeOutput } from "./files.js";
 import { policyText } from "./present.js";
 import { ask } from "./prompt.js";
 import { pairs, table } from "./table.js";
@@ -213,22 +214,18 @@ function show(context: Context, file: FlashFile): void {
 }
 
 function contentJson(file: FlashFile): Record<string, unknown> {
-  const sealed = sealedIn(file);
+  const { kind, image } = file;
   const store = storeIn(file);
   return {
-    kind: file.kind,
+    kind,
     firmware: { format: file.descriptor.format, core: file.descriptor.core },
-    sealed:
-      sealed === undefined
-        ? null
-        : {
-            uniqueId: text(sealed.uniqueId),
-            instance: text(sealed.instance),
-            items: sealed.items,
-            bytes: sealed.bytes,
-          },
+    sealed: image === undefined ? null : sealedJson(image),
     store: store === undefined ? null : storeJson(store),
   };
+}
+
+function sealedJson({ uniqueId, instance, items, bytes }: ImageHeader): Record<string, unknown> {
+  return { uniqueId, instance, items, bytes };
 }
 
 function storeJson(store: StoreContent): Record<string, unknown> {
@@ -255,18 +252,12 @@ const KINDS: Record<FlashFile["kind"], string> = {
 };
 
 function contentLines(file: FlashFile): string[] {
-  const sealed = sealedIn(file);
+  const { image } = file;
   const store = storeIn(file);
   const lines = pairs([
     ["holds", KINDS[file.kind]],
     ["firmware", `format ${file.descriptor.format}, core ${file.descriptor.core}`],
-    ...(sealed === undefined
-      ? []
-      : ([
-          ["board", `unique id ${text(sealed.uniqueId)}, and no other`],
-          ["instance", text(sealed.instance)],
-          ["sealed", `${sealed.items} requests, ${sealed.bytes} bytes; only the board can open them`],
-        ] as const)),
+    ...(image === undefined ? [] : sealedFacts(image)),
     ...(store === undefined ? [] : storeFacts(store)),
   ]);
   if (store === undefined || store.records.length === 0) return lines;
@@ -278,6 +269,14 @@ function contentLines(file: FlashFile): string[] {
     policyText(one),
   ]);
   return [...lines, "", ...table(["HANDLE", "LABEL", "USAGE", "BYTES", ""], rows, "lllr")];
+}
+
+function sealedFacts({ uniqueId, instance, items, bytes }: ImageHeader): (readonly [string, string])[] {
+  return [
+    ["board", `unique id ${uniqueId}, and no other`],
+    ["instance", instance],
+    ["sealed", `${items} requests, ${bytes} bytes; only the board can open them`],
+  ];
 }
 
 function storeFacts(store: StoreContent): (readonly [string, string])[] {

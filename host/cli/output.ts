@@ -1,7 +1,7 @@
 /** Where the bytes that a command made go: a file of the user's own, JSON, or stdout, which may be a terminal. */
 import { UsageError } from "../client/errors.js";
+import { isText, writeOutput } from "../files.js";
 import type { Context } from "./context.js";
-import { isText, writeOutput } from "./files.js";
 
 export interface OutputOptions {
   output?: string;

@@ -35,7 +35,7 @@ import { addSign } from "./sign.js";
 import { printable } from "./table.js";
 
 const HELP = `
-PORT is tcp:HOST:PORT or the path of a serial port; without --port: MBS_PORT, then the configuration, then the only device found.
+PORT is tcp:HOST:PORT or the path of a serial port (with @BITS: the fastest rate to use on it, else 921600); without --port: MBS_PORT, then the configuration, then the only device found.
 Who asks proves it with a key: \`mbs provision\` makes the first ones, \`mbs operator\` others.
 A record is named by its handle, the first 8 or more digits of it, or its label.
 

@@ -5,6 +5,7 @@ import { Role } from "../../firmware/defs/session.js";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import { handleText } from "../client/client.js";
 import { FileError } from "../client/errors.js";
+import { readInput } from "../files.js";
 import { capacity, type Manifest, parseManifest } from "../manifest.js";
 import { ROLES, STATES } from "../names.js";
 import {
@@ -18,7 +19,6 @@ import {
   type Standing,
 } from "../provision.js";
 import type { Context } from "./context.js";
-import { readInput } from "./files.js";
 import { ask } from "./prompt.js";
 import { readSetupCode } from "./setup-code.js";
 import { table } from "./table.js";

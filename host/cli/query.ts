@@ -1,5 +1,6 @@
 /** info, list, find, show: what the device says about itself and its records. No seal is opened but by show. */
 import type { Command } from "commander";
+import { BOARD_EK_RA6M5 } from "../../firmware/defs/boundary.js";
 import { ImageState } from "../../firmware/defs/image.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command as DeviceCommand, State } from "../../firmware/defs/wire.js";
@@ -10,6 +11,7 @@ import { DeviceError, type MbsError, NotFoundError, UsageError } from "../client
 import type { FindRequest } from "../client/requests.js";
 import { roleText } from "../client/roles.js";
 import { STATUS_TEXT } from "../client/status-text.js";
+import { checkOutputFile, writeOutput } from "../files.js";
 import { boardKeyText } from "../image/board-key.js";
 import {
   ALGORITHMS,
@@ -33,7 +35,6 @@ import {
 } from "../names.js";
 import { packageCore } from "../package.js";
 import type { Context } from "./context.js";
-import { checkOutputFile, writeOutput } from "./files.js";
 import { checkLabel, integer } from "./parse.js";
 import { ENTRY_ALIGN, ENTRY_HEADINGS, entryJson, entryRows, policyText } from "./present.js";
 import { pairs, table } from "./table.js";
@@ -299,7 +300,7 @@ function infoLines(info: Info): string[] {
     ["firmware", `protocol ${info.protocol}, format ${info.format}, core ${hex(info.coreHash)}`],
     ...(packageCore() === hex(info.coreHash) ? [] : [["", "which is not the core of this package"] as const]),
     ...bindingFacts(info),
-    ["board", `${info.board === 1 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
+    ["board", `${info.board === BOARD_EK_RA6M5 ? "EK-RA6M5" : info.board}, unique id ${hex(info.uniqueId)}`],
     ...imageFacts(info),
     ...trapFacts(info.trapCode),
     ["session", `${info.operator ?? "setup code"}, ${roleText(info.role)}`],

@@ -98,7 +98,7 @@ async function start(context: Context, port: Port, path: string, idle: number): 
   const { MBS_OPERATOR_KEY: _key, MBS_SETUP_CODE: _code, ...env } = context.io.env;
   const { allowRemote } = context.globals;
   const argv = [
-    ...["session", "agent", "--idle", String(idle), "--port", portText(port)],
+    ...["session", "agent", "--idle", String(idle), "--port", portText(port) + rateText(port)],
     ...["--config-dir", context.configDirectory()],
     ...(allowRemote ? ["--allow-remote"] : []),
   ];
@@ -133,6 +133,11 @@ function program(): string {
 function portText(port: Port): string {
   if (port.kind === "serial") return resolve(port.path);
   return `tcp:${port.host.includes(":") ? `[${port.host}]` : port.host}:${port.port}`;
+}
+
+/** The fastest rate, as the port was named with it. */
+function rateText(port: Port): string {
+  return port.kind === "serial" && port.fastest !== undefined ? `@${port.fastest}` : "";
 }
 
 async function status(context: Context): Promise<void> {

@@ -9,11 +9,11 @@ import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import type { Shown } from "../client/answers.js";
 import { type Client, handleText } from "../client/client.js";
 import { DeviceError, FileError, UsageError } from "../client/errors.js";
+import { cannotRead, checkOutputFile, readInput } from "../files.js";
 import { USAGES } from "../names.js";
 import { checkKeyName, checkNoteText, signedNote } from "../note.js";
 import { armorSshsig, checkNamespace, DEFAULT_NAMESPACE, sshsigDigest } from "../sshsig.js";
 import type { Context } from "./context.js";
-import { cannotRead, checkOutputFile, readInput } from "./files.js";
 import { checkOutput, deliver, type OutputOptions, refuseTerminal } from "./output.js";
 import { resolveHandle } from "./target.js";
 

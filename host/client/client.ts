@@ -169,6 +169,27 @@ export class Client {
     return this.#call(Command.Get, [[Key.Handle, handle]], readRecord);
   }
 
+  /** Opens records, the next one while the one before is on the line. @returns each in its place, or why not */
+  async getAll(handles: readonly Uint8Array[]): Promise<((Entry & { body: Uint8Array }) | DeviceError)[]> {
+    const requests = handles.map((handle) =>
+      message([
+        [Key.Command, Command.Get],
+        [Key.Handle, handle],
+      ]),
+    );
+    const answers = await this.#connection.sealedAll(requests.map(encodeMessage));
+    return answers.map((answered) => {
+      try {
+        return readAnswer(Command.Get, answered, readRecord);
+      } catch (error) {
+        if (error instanceof DeviceError) return error;
+        throw error;
+      } finally {
+        answered.answer.fill(0);
+      }
+    });
+  }
+
   /** A record without its secrets; the public keys of its secret keys stand in their place. */
   publicParts(handle: Uint8Array): Promise<Entry & { body: Uint8Array }> {
     return this.#call(Command.Public, [[Key.Handle, handle]], readRecord);

@@ -24,7 +24,7 @@ export interface Answered {
 }
 
 /** Whatever carries the requests of a client: a connection of its own, or a share in one that another program holds (host/agent). */
-export type Carrier = Pick<Connection, "clear" | "sealed" | "as" | "endSession" | "cancel" | "close"> & {
+export type Carrier = Pick<Connection, "clear" | "sealed" | "sealedAll" | "as" | "endSession" | "cancel" | "close"> & {
   /** What the handshake of the running session proved; undefined when none runs. */
   readonly session: Proven | undefined;
 };
@@ -52,21 +52,31 @@ export class Connection {
   }
 
   /** Sends one message in clear, envelope included. */
-  clear(message: Uint8Array): Promise<Answered> {
-    return this.#queue(() => this.#attempt((link) => link.exchange(message)));
+  async clear(message: Uint8Array): Promise<Answered> {
+    const { answers, ...attempts } = await this.#queue(() =>
+      this.#attempt(async (link) => [await link.exchange(message)]),
+    );
+    return { answer: answers[0]!, ...attempts };
   }
 
   /** Seals one request, and opens its answer. @throws UsageError when nobody says who asks; nothing was sent then */
-  sealed(inner: Uint8Array): Promise<Answered> {
-    return this.#queue(() => {
+  async sealed(inner: Uint8Array): Promise<Answered> {
+    const [answered] = await this.sealedAll([inner]);
+    return answered!;
+  }
+
+  /** The same for requests that change nothing: the next ones are on their way while the device answers the first. */
+  async sealedAll(inners: readonly Uint8Array[]): Promise<Answered[]> {
+    const { answers, ...attempts } = await this.#queue(() => {
       if (this.#operator === undefined && this.#options.operator === undefined)
         throw new UsageError("The device answers only operators, and none was named.", "Name one with --operator.");
       return this.#attempt(async (link, begin) => {
         this.#session ??= await Session.open(link, (hello) => this.#whoAsks(hello));
         begin();
-        return this.#session.exchange(inner);
+        return this.#session.exchangeAll(inners);
       });
     });
+    return answers.map((answer) => ({ answer, ...attempts }));
   }
 
   /** Requests from here on are asked by another operator, in a session of its own. The key is copied. */
@@ -114,7 +124,9 @@ export class Connection {
   }
 
   /** @param send is to call `begin` when what it sends from there on may be carried out */
-  async #attempt(send: (link: Link, begin: () => void) => Promise<Uint8Array>): Promise<Answered> {
+  async #attempt(
+    send: (link: Link, begin: () => void) => Promise<Uint8Array[]>,
+  ): Promise<Omit<Answered, "answer"> & { answers: Uint8Array[] }> {
     let reconnects = this.#options.reconnects ?? 1;
     let renewed = false;
     let begun = false;
@@ -124,10 +136,10 @@ export class Connection {
       try {
         this.#transport ??= await this.#connect();
         this.#link ??= await Link.open(this.#transport, this.#options);
-        const answer = await send(this.#link, () => {
+        const answers = await send(this.#link, () => {
           begun = true;
         });
-        return { answer, repeated, renewed };
+        return { answers, repeated, renewed };
       } catch (error) {
         if (error instanceof DeviceError) {
           this.#endSession();

@@ -47,17 +47,27 @@ export class CipherState {
     return aead.encrypt(plaintext);
   }
 
-  /** @returns the plaintext. @throws NoiseError, also when the tag does not fit: then the message with this number is still awaited */
-  decrypt(ciphertext: Uint8Array, associated: Uint8Array = NOTHING): Uint8Array {
-    const aead = this.#aead(associated, ciphertext.length);
+  /** @param number of the message, when those before it never came; the next one awaited otherwise
+   *  @returns the plaintext. @throws NoiseError, also when the tag does not fit: then the message with this number is still awaited */
+  decrypt(ciphertext: Uint8Array, associated: Uint8Array = NOTHING, number = this.#nonce): Uint8Array {
+    if (number < this.#nonce) throw new NoiseError(`Message ${number} came already, or was given up.`);
+    const before = this.#nonce;
+    this.#nonce = number;
     try {
-      const plaintext = aead.decrypt(ciphertext);
+      const plaintext = this.#aead(associated, ciphertext.length).decrypt(ciphertext);
       this.#nonce++;
       return plaintext;
     } catch (cause) {
-      const message = `Message ${this.#nonce} is not genuine: it was changed, repeated or moved, or made with another key.`;
+      this.#nonce = before;
+      if (cause instanceof NoiseError) throw cause;
+      const message = `Message ${number} is not genuine: it was changed, repeated or moved, or made with another key.`;
       throw new NoiseError(message, "Close the session and open a new one.", { cause });
     }
+  }
+
+  /** Number of the next message. */
+  get next(): bigint {
+    return this.#nonce;
   }
 
   /** Forgets the key. Nothing can be encrypted or decrypted any more. */

@@ -1,14 +1,18 @@
 /** A Transport over a serial port or a pseudo-terminal. Relies on the package serialport, loaded when the first port is opened. */
 import { readdir, readFile, readlink, realpath, stat } from "node:fs/promises";
+import { LINE_RATE } from "../../firmware/defs/link.js";
 import { DisconnectedError } from "./errors.js";
 import type { Transport } from "./transport.js";
 
-export const BIT_RATE = 115_200;
+/** What a USB adapter of today can do, and the firmware's line too. */
+export const FASTEST = 921_600;
 
-/** Opens a port, 8 data bits, no parity, one stop bit, no flow control.
+/** Opens a port, 8 data bits, no parity, one stop bit, no flow control, at the rate that a device starts with.
+ *  @param fastest bits per second that the link may go to
  *  @throws DisconnectedError when there is no such port, when it may not be opened, or when another program holds it (which is named) */
-export async function openSerial(path: string, bitRate = BIT_RATE): Promise<Transport> {
+export async function openSerial(path: string, fastest = FASTEST): Promise<Transport> {
   const { SerialPort } = await import("serialport");
+  let bitRate: number = LINE_RATE;
   const port = new SerialPort({ path, baudRate: bitRate, autoOpen: false });
   await new Promise<void>((resolve, reject) => {
     port.open((error) => (error ? explain(path, error).then(reject, reject) : resolve()));
@@ -28,7 +32,22 @@ export async function openSerial(path: string, bitRate = BIT_RATE): Promise<Tran
   port.on("close", end);
   return {
     name: path,
-    bitRate,
+    fastest,
+    get bitRate() {
+      return bitRate;
+    },
+    setRate: (bits) =>
+      new Promise((done, failed) => {
+        const update = () =>
+          port.update({ baudRate: bits }, (error) => {
+            if (error) failed(error);
+            else {
+              bitRate = bits;
+              done();
+            }
+          });
+        port.drain((error) => (error ? failed(error) : update()));
+      }),
     write: (bytes) =>
       new Promise((done, failed) => {
         port.write(bytes, (error) => (error ? failed(error) : done()));

@@ -29,6 +29,8 @@ export interface Operator {
 /** What a session needs of a link. */
 export interface Exchange {
   exchange(message: Uint8Array): Promise<Uint8Array>;
+  /** Of each message in turn; undefined: the answer was lost. */
+  exchangeAll(messages: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>;
 }
 
 const HELLO = Uint8Array.of(Envelope.Clear, ...encodeMessage(message([[Key.Command, Command.Hello]])));
@@ -39,7 +41,7 @@ export function helloMessage(): Uint8Array {
 }
 
 /** Asks what anybody may know; a challenge that was told before is void from here on. @throws DeviceError, ProtocolError */
-export async function sayHello(link: Exchange): Promise<Hello> {
+export async function sayHello(link: Pick<Exchange, "exchange">): Promise<Hello> {
   const { status, fields } = readClear(await link.exchange(helloMessage()), "hello");
   if (status !== Status.Ok) throw refusal(status, fields);
   const hello = readHello(fields);
@@ -100,11 +102,26 @@ export class Session {
   /** Sends one request sealed and opens its answer. After any failure the session is over, except for a request that is too long.
    *  @throws DeviceError NoSession when the device knows the session no more: nothing changed, a new one is needed */
   async exchange(inner: Uint8Array): Promise<Uint8Array> {
-    if (inner.length > INNER_MAX)
-      throw new ProtocolError(`A request of ${inner.length} bytes is longer than ${INNER_MAX}; it was not sent.`);
-    const sealed = this.#send.encrypt(inner);
+    const [answer] = await this.exchangeAll([inner]);
+    return answer!;
+  }
+
+  /** The same for requests that change nothing: the next ones are sent while the device still answers the first. One whose answer is lost is sent
+   *  again, by itself. @throws as exchange */
+  async exchangeAll(inners: readonly Uint8Array[]): Promise<Uint8Array[]> {
+    for (const { length } of inners)
+      if (length > INNER_MAX)
+        throw new ProtocolError(`A request of ${length} bytes is longer than ${INNER_MAX}; it was not sent.`);
     try {
-      return this.#open(await this.#link.exchange(Buffer.concat([Uint8Array.of(Envelope.Sealed), this.#id, sealed])));
+      const head = [Uint8Array.of(Envelope.Sealed), this.#id];
+      const first = this.#send.next; // an answer has the number of its request
+      const answers = await this.#link.exchangeAll(
+        inners.map((one) => Buffer.concat([...head, this.#send.encrypt(one)])),
+      );
+      const opened = answers.map((answer, i) => answer && this.#open(answer, first + BigInt(i)));
+      const whole: Uint8Array[] = [];
+      for (const [i, inner] of inners.entries()) whole.push(opened[i] ?? (await this.exchange(inner)));
+      return whole;
     } catch (error) {
       this.close();
       throw error;
@@ -117,11 +134,12 @@ export class Session {
     this.#receive.wipe();
   }
 
-  #open(answer: Uint8Array): Uint8Array {
+  /** @param number of the request that it answers */
+  #open(answer: Uint8Array, number: bigint): Uint8Array {
     if (answer[0] === Envelope.Sealed) {
       if (answer.length < SEALED_HEAD || Buffer.compare(answer.subarray(1, SEALED_HEAD), this.#id) !== 0)
         throw new ProtocolError("The device answered for another session.", ANSWER_LOST);
-      return this.#receive.decrypt(answer.subarray(SEALED_HEAD));
+      return this.#receive.decrypt(answer.subarray(SEALED_HEAD), undefined, number);
     }
     // what comes in clear anybody can have made: the one thing that it may say costs a handshake and no more
     const { status, fields } = readClear(answer, "a sealed request");

@@ -1,7 +1,7 @@
 /** A board behind a probe: who it is, its memory, its flash. Connecting resets it and holds it at its first instruction. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { hex } from "../image/hex.js";
 import { boardGone, explainConnect, FlashError, isProbeGone, probeGone, unexpected } from "./errors.js";
+import { hex } from "./hex.js";
 import { OpenOcd, TclError } from "./openocd.js";
 import type { Probe } from "./probe.js";
 

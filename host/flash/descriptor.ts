@@ -4,6 +4,7 @@ import {
   DESCRIPTOR_MAGIC,
   DESCRIPTOR_OFF_BOARD,
   DESCRIPTOR_OFF_CORE,
+  DESCRIPTOR_OFF_ENGINE,
   DESCRIPTOR_OFF_FORMAT,
   DESCRIPTOR_OFF_SETUP,
   DESCRIPTOR_OFF_VERSION,
@@ -12,6 +13,9 @@ import {
   IMAGE_HEADER,
   IMAGE_MAGIC,
   IMAGE_OFF_FORMAT,
+  IMAGE_OFF_INSTANCE,
+  IMAGE_OFF_ITEMS,
+  IMAGE_OFF_SIZE,
   IMAGE_OFF_UID,
   IMAGE_OFF_VERSION,
   IMAGE_VERSION,
@@ -22,14 +26,15 @@ export const DESCRIPTOR_AT = DESCRIPTOR_ADDRESS;
 /** Setup code of the firmware: 32 bytes, zeros for none. */
 export const SETUP_AT = DESCRIPTOR_ADDRESS + DESCRIPTOR_OFF_SETUP;
 export const SETUP_SIZE = 32;
-export const BOARD_EK_RA6M5 = 1;
 const CORE = 32;
-const UID = 16;
+const ID = 16;
 
 export interface Descriptor {
   /** FORMAT_VERSION of the stores that it keeps. */
   format: number;
   board: number;
+  /** What runs the core: Engine of defs/binding.ts. */
+  engine: number;
   /** SHA-256 of core.wasm in hexadecimal digits. */
   core: string;
 }
@@ -45,6 +50,7 @@ export function readDescriptor(bytes: Buffer): Descriptor | undefined {
   return {
     format: bytes[DESCRIPTOR_OFF_FORMAT]!,
     board: bytes[DESCRIPTOR_OFF_BOARD]!,
+    engine: bytes[DESCRIPTOR_OFF_ENGINE]!,
     core: bytes.toString("hex", DESCRIPTOR_OFF_CORE, DESCRIPTOR_OFF_CORE + CORE),
   };
 }
@@ -53,6 +59,12 @@ export interface ImageHeader {
   format: number;
   /** Unique id of the one board that it is for, in hexadecimal digits. */
   uniqueId: string;
+  /** The instance that it makes, likewise. */
+  instance: string;
+  /** Requests in it. */
+  items: number;
+  /** Of the whole image. */
+  bytes: number;
 }
 
 /** @param bytes that stand where the image region begins @returns undefined when no image begins there */
@@ -65,6 +77,9 @@ export function readImageHeader(bytes: Buffer): ImageHeader | undefined {
     return undefined;
   return {
     format: bytes[IMAGE_OFF_FORMAT]!,
-    uniqueId: bytes.toString("hex", IMAGE_OFF_UID, IMAGE_OFF_UID + UID),
+    uniqueId: bytes.toString("hex", IMAGE_OFF_UID, IMAGE_OFF_UID + ID),
+    instance: bytes.toString("hex", IMAGE_OFF_INSTANCE, IMAGE_OFF_INSTANCE + ID),
+    items: bytes.readUInt16LE(IMAGE_OFF_ITEMS),
+    bytes: IMAGE_HEADER + bytes.readUInt32LE(IMAGE_OFF_SIZE),
   };
 }

@@ -1,12 +1,11 @@
 /** A file to flash, Intel HEX or ELF: read, and refused before anything is connected when it is for no board of this kind. */
 import { readFile } from "node:fs/promises";
-import { BadElf, readElf } from "../../board/virtual/elf.js";
+import { BadElf, readElf } from "../../board/elf.js";
+import { BOARD_EK_RA6M5 } from "../../firmware/defs/boundary.js";
 import { CUSTODY_MAGIC, CUSTODY_OFF_VERSION } from "../../firmware/defs/custody.js";
-import { cannotRead } from "../cli/files.js";
 import { FileError } from "../client/errors.js";
-import { hex, outside, readHex, type Segment } from "../image/hex.js";
+import { cannotRead } from "../files.js";
 import {
-  BOARD_EK_RA6M5,
   DESCRIPTOR_AT,
   DESCRIPTOR_SIZE,
   type Descriptor,
@@ -15,6 +14,7 @@ import {
   readDescriptor,
   readImageHeader,
 } from "./descriptor.js";
+import { hex, outside, readHex, type Segment } from "./hex.js";
 import { CUSTODY_PLACES, DATA, FIRMWARE, IMAGE, RAM, type Range, SLOTS, within } from "./map.js";
 
 /** firmware: nothing else. sealed: firmware and an image that the board opens. store: firmware and a whole store. */
@@ -26,8 +26,8 @@ export interface FlashFile {
   /** In order, not touching each other, all of them in flash. */
   segments: Segment[];
   descriptor: Descriptor;
-  /** Of a sealed image: the board that it is for. */
-  uniqueId?: string;
+  /** The sealed image. */
+  image?: ImageHeader;
 }
 
 /** Where firmware may be; the rest of the first megabyte is the image region. */
@@ -52,10 +52,7 @@ export function inspect(path: string, segments: Segment[]): FlashFile {
     throw new FileError(`${path} holds ${has(DATA) ? "data flash" : "slots"} alone, which is half a store.`, HINT);
   const descriptor = checkFirmware(path, segments);
   if (store) checkStore(path, segments, descriptor);
-  if (has(IMAGE)) {
-    const { uniqueId } = checkImage(path, segments, descriptor);
-    return { path, kind: "sealed", segments, descriptor, uniqueId };
-  }
+  if (has(IMAGE)) return { path, kind: "sealed", segments, descriptor, image: checkImage(path, segments, descriptor) };
   return { path, kind: store ? "store" : "firmware", segments, descriptor };
 }
 

@@ -1,9 +1,6 @@
 /** Programming through the RAM loader (board/ek-ra6m5/loader): bytes go into its buffer, operations into its table, and it does them all
  *  while nothing but its mailbox is looked at. */
-import { crc32 } from "../client/crc.js";
-import { hex } from "../image/hex.js";
-import type { FlashBoard } from "./board.js";
-import { FlashError } from "./errors.js";
+
 import {
   LOADER_BUFFER,
   LOADER_BUFFER_SIZE,
@@ -18,7 +15,11 @@ import {
   LOADER_OP_PROGRAM,
   LOADER_OPERATIONS_MAX,
   LOADER_PROGRAM,
-} from "./mailbox.js";
+} from "../../firmware/defs/loader.js";
+import { crc32 } from "../client/crc.js";
+import type { FlashBoard } from "./board.js";
+import { FlashError } from "./errors.js";
+import { hex } from "./hex.js";
 import { blockAt, isData } from "./map.js";
 import { TclError, tclWord } from "./openocd.js";
 import { failed, type Operation, type Programmer } from "./operation.js";

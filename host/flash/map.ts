@@ -2,7 +2,7 @@
 import { CUSTODY_OFF_INSTANCE, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { FIRMWARE_SIZE, IMAGE_ADDRESS, IMAGE_BLOCK, IMAGE_BLOCKS } from "../../firmware/defs/image.js";
 import { DATA_BLOCK, DATA_UNIT, SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
-import { CODE_FLASH, DATA_FLASH } from "../image/hex.js";
+import { CODE_FLASH, DATA_FLASH } from "./hex.js";
 
 export interface Range {
   start: number;

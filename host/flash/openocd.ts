@@ -2,7 +2,7 @@
  *  prints besides is kept to explain a failure. */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { explainConnect, isProbeGone, OpenOcdError, probeGone, unexpected } from "./errors.js";
-import { openOcdArguments, type Probe, reaching } from "./probe.js";
+import { missedBeacon, openOcdArguments, type Probe, reaching } from "./probe.js";
 
 /** A command failed; the message is Tcl's. */
 export class TclError extends Error {
@@ -53,13 +53,15 @@ export class OpenOcd {
   static async connect(probe: Probe): Promise<OpenOcd> {
     checkVersion();
     const pipe = ["-c", "tcl_port pipe", "-c", "noinit"];
-    const openocd = new OpenOcd(probe, reaching(probe, [PROGRAM, ...openOcdArguments(probe), ...pipe]));
-    try {
-      await openocd.command("init");
-      return openocd;
-    } catch {
-      await openocd.close();
-      throw await explainConnect(openocd.#log, probe);
+    for (let run = 1; ; run++) {
+      const openocd = new OpenOcd(probe, reaching(probe, [PROGRAM, ...openOcdArguments(probe), ...pipe]));
+      try {
+        await openocd.command("init");
+        return openocd;
+      } catch {
+        await openocd.close();
+        if (!missedBeacon(probe, openocd.#log, run)) throw await explainConnect(openocd.#log, probe);
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 /** What is done to flash, one step at a time, and who does it: a loader on the board, or the debugger itself. */
-import { hex } from "../image/hex.js";
+
 import { FlashError } from "./errors.js";
+import { hex } from "./hex.js";
 
 export type Operation =
   /** The block that begins at the address. */

@@ -5,10 +5,10 @@
  *  flashed in part does not run; running the same command again repairs it from any moment on. */
 import { CUSTODY_MAGIC, CUSTODY_OFF_INSTANCE, CUSTODY_OFF_VERSION } from "../../firmware/defs/custody.js";
 import { UsageError } from "../client/errors.js";
-import type { Segment } from "../image/hex.js";
 import type { Descriptor } from "./descriptor.js";
 import { FlashError } from "./errors.js";
 import type { FlashFile } from "./file.js";
+import type { Segment } from "./hex.js";
 import { blockAt, blocksOf, DATA, IMAGE, isData, SLOTS, unitAt } from "./map.js";
 import type { Operation } from "./operation.js";
 
@@ -59,9 +59,9 @@ export function planWrite(file: FlashFile, holding: Holding, { eraseStore = fals
       `--erase-store: ${file.path} holds firmware alone, which keeps the store on the board. Nothing was changed.`,
       "Leave it out; to empty the store: mbs reset",
     );
-  if (file.uniqueId !== undefined && file.uniqueId !== holding.uniqueId)
+  if (file.image !== undefined && file.image.uniqueId !== holding.uniqueId)
     throw new FlashError(
-      `${file.path} is sealed to the board with unique id ${file.uniqueId}; this one is ${holding.uniqueId}. Nothing was changed.`,
+      `${file.path} is sealed to the board with unique id ${file.image.uniqueId}; this one is ${holding.uniqueId}. Nothing was changed.`,
       "Connect that board, or build an image for this one from its transport key.",
     );
   if (file.kind === "sealed" && store !== undefined)
@@ -79,7 +79,7 @@ export function planWrite(file: FlashFile, holding: Holding, { eraseStore = fals
   if (keeps !== undefined && keeps.formats.length > 0 && !keeps.formats.includes(file.descriptor.format))
     throw new FlashError(
       `The store on the board has format version ${keeps.formats[0]}, and this firmware keeps version ${file.descriptor.format}. Nothing was changed.`,
-      "Flash a firmware for the version of the store, or move the credentials: README, Upgrading.",
+      "Flash a firmware for the version of the store; how to go on to another one: README, Upgrading.",
     );
   const operations = operationsFor(file);
   return {

@@ -23,6 +23,8 @@ export interface Probe {
 const SOCKET = "virtual.probe";
 /** What board/ek-ra6m5/openocd/virtual.cfg looks for. */
 const VIRTUAL_SERIAL = "600001";
+/** Runs of OpenOCD until it is said that there is no virtual probe. */
+const BEACON_RUNS = 5;
 /** A network of its own: libjaylink finds a J-Link by a broadcast, which must not leave it. */
 const NETWORK = "ip link set lo up && ip route add 255.255.255.255/32 dev lo";
 /** For root and, where users may have namespaces, for others. */
@@ -85,6 +87,12 @@ export function reaching({ kind, socket }: Probe, command: readonly string[]): s
     );
   const relay = [process.execPath, packagePath("dist/host/flash/relay.js"), socket, VIRTUAL_SERIAL];
   return ["unshare", ...flags, "sh", "-c", `${NETWORK} && exec "$@"`, "sh", ...relay, ...command];
+}
+
+/** Whether OpenOCD missed the beacon of a virtual probe, for which it listens 20 ms: on a busy machine that happens. Then it found nothing,
+ *  did nothing, and is run again. @param run how many runs came before */
+export function missedBeacon({ kind }: Probe, log: string, run: number): boolean {
+  return kind === "virtual" && run < BEACON_RUNS && /No J-Link device found/.test(log);
 }
 
 let flags: string[] | undefined | null = null;

@@ -1,8 +1,8 @@
 /** The flash of a board in files, for forensics and moves. */
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { refuseExisting, writeOutput } from "../cli/files.js";
 import { FileError } from "../client/errors.js";
+import { refuseExisting, writeOutput } from "../files.js";
 import type { FlashBoard, Unreadable } from "./board.js";
 import { DATA, FIRMWARE, IMAGE, type Range, SLOTS } from "./map.js";
 import type { Advanced } from "./write.js";

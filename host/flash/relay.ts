@@ -1,5 +1,5 @@
 /** Inside a network namespace: makes a J-Link that listens on a Unix socket outside reachable where OpenOCD looks, and runs OpenOCD.
- *  Arguments: the socket, the serial number, then the command. Exits as the command does. */
+ *  Arguments: the socket, the serial number, then the command. Exits as the command does. Only the virtual probe needs it, whose beacon it is. */
 import { spawn } from "node:child_process";
 import { connect, createServer } from "node:net";
 import { JLINK_PORT, startBeacon } from "../../board/virtual/probe/beacon.js";

@@ -3,10 +3,10 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { writeWhole } from "../atomic.js";
-import type { Segment } from "../image/hex.js";
 import type { FlashBoard } from "./board.js";
 import { SETUP_AT, SETUP_SIZE } from "./descriptor.js";
 import { bytesAt, type FlashFile } from "./file.js";
+import type { Segment } from "./hex.js";
 import type { Holding } from "./plan.js";
 
 export interface Kept {

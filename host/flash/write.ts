@@ -1,9 +1,10 @@
 /** Doing what a plan says, and looking afterwards whether it is so. */
-import { hex, type Segment } from "../image/hex.js";
+
 import type { FlashBoard } from "./board.js";
 import { Debugger } from "./debugger.js";
 import { DESCRIPTOR_AT, DESCRIPTOR_SIZE, readDescriptor } from "./descriptor.js";
 import { FlashError } from "./errors.js";
+import { hex, type Segment } from "./hex.js";
 import { Loader } from "./loader.js";
 import { CUSTODY_PLACES, CUSTODY_PUBLIC } from "./map.js";
 import type { Programmer } from "./operation.js";

@@ -14,11 +14,11 @@ import { FileError, UsageError } from "../client/errors.js";
 import { encodeMessage, message, type Value } from "../client/message.js";
 import type { Operator } from "../client/session.js";
 import { STATUS_TEXT } from "../client/status-text.js";
+import type { Segment } from "../flash/hex.js";
 import { DATA, SLOTS } from "../flash/map.js";
 import type { Manifest, ManifestOperator } from "../manifest.js";
 import { makePolicy } from "../names.js";
 import { credentialToken, type Loaded, manifestDigest, type OperatorKeys, planBlank, provision } from "../provision.js";
-import type { Segment } from "./hex.js";
 import { sealImage } from "./seal.js";
 import { Twin } from "./twin.js";
 

@@ -1,4 +1,4 @@
-/** What is in a file for a board, as far as it says so without a key: no seal is opened. */
+/** The store in a file for a board, as far as it tells without a key: no seal is opened. */
 import { blake3 } from "@noble/hashes/blake3.js";
 import {
   CUSTODY_OFF_BOARD,
@@ -9,19 +9,6 @@ import {
   type Custody,
   GEOMETRY_SIZE,
 } from "../../firmware/defs/custody.js";
-import {
-  IMAGE_ADDRESS,
-  IMAGE_HEADER,
-  IMAGE_MAGIC,
-  IMAGE_OFF_FORMAT,
-  IMAGE_OFF_INSTANCE,
-  IMAGE_OFF_ITEMS,
-  IMAGE_OFF_MAGIC,
-  IMAGE_OFF_SIZE,
-  IMAGE_OFF_UID,
-  IMAGE_OFF_VERSION,
-  IMAGE_VERSION,
-} from "../../firmware/defs/image.js";
 import { SLOT_BLOCK, UNIT } from "../../firmware/defs/medium.js";
 import { CLASSES_MAX, HANDLE_SIZE, LABEL_MAX, type Origin, type Tier, type Usage } from "../../firmware/defs/record.js";
 import {
@@ -41,17 +28,6 @@ import type { Geometry } from "../client/requests.js";
 import { bytesAt, type FlashFile } from "../flash/file.js";
 import { CUSTODY_PUBLIC, DATA, SLOTS } from "../flash/map.js";
 
-export interface SealedContent {
-  /** Of the one board that it is for. */
-  uniqueId: Buffer;
-  instance: Buffer;
-  /** Requests in it. */
-  items: number;
-  /** Of the whole image. */
-  bytes: number;
-  format: number;
-}
-
 export interface StoreContent {
   custody: Custody;
   instance: Buffer;
@@ -70,21 +46,6 @@ export interface StoredRecord {
   policy: number;
   length: number;
   slotClass: number;
-}
-
-/** The image that waits for its board. @throws FileError when the file holds another thing at its place */
-export function sealedIn({ path, segments }: FlashFile): SealedContent | undefined {
-  const header = bytesAt(segments, IMAGE_ADDRESS, IMAGE_HEADER);
-  if (header === undefined) return undefined;
-  if (header.readUInt32LE(IMAGE_OFF_MAGIC) !== IMAGE_MAGIC || header[IMAGE_OFF_VERSION] !== IMAGE_VERSION)
-    throw new FileError(`${path} holds an image of another kind, or a damaged one.`, "Build it again.");
-  return {
-    uniqueId: header.subarray(IMAGE_OFF_UID, IMAGE_OFF_UID + 16),
-    instance: header.subarray(IMAGE_OFF_INSTANCE, IMAGE_OFF_INSTANCE + 16),
-    items: header.readUInt16LE(IMAGE_OFF_ITEMS),
-    bytes: IMAGE_HEADER + header.readUInt32LE(IMAGE_OFF_SIZE),
-    format: header[IMAGE_OFF_FORMAT]!,
-  };
 }
 
 /** The store in a file, as its headers describe it; whether they are genuine nobody can tell without the root key. */

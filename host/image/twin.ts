@@ -2,6 +2,7 @@
  *  It provisions the stores that images carry, and tries out those that a board will make. */
 import { readFileSync } from "node:fs";
 import {
+  BOARD_EK_RA6M5,
   FACTS_OFF_BOARD,
   FACTS_OFF_BOUND,
   FACTS_OFF_CORE,
@@ -70,7 +71,7 @@ export class Twin {
     this.#facts.set(uniqueId, FACTS_OFF_UID);
     this.#facts[FACTS_OFF_CUSTODY] = custody;
     this.#facts[FACTS_OFF_BOUND] = Number(bound);
-    this.#facts[FACTS_OFF_BOARD] = 1;
+    this.#facts[FACTS_OFF_BOARD] = BOARD_EK_RA6M5;
     this.#facts.set(setupCode, FACTS_OFF_SETUP);
   }
 
@@ -95,6 +96,7 @@ export class Twin {
         return this.#microseconds;
       },
       diag: () => {},
+      rate: () => Status.Ok,
     };
     const module = new WebAssembly.Module(coreBytes());
     this.#core = new WebAssembly.Instance(module, { board: imports }).exports as unknown as Exports;

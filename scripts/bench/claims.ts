@@ -9,45 +9,30 @@ import { Claimant } from "../../host/claims/claimant.js";
 import { Core } from "../../host/claims/core.js";
 import { ConfigPassword } from "../../host/claims/password.js";
 import { MockAuthority, readHead } from "../../test/claims/authority.js";
-import { type FlashCount, flashTime } from "./flash.js";
+import type { Cost } from "./cost.js";
 import { CountingBoard, Host, imageOf } from "./host.js";
-
-export interface ClaimCost {
-  operation: string;
-  instructions: number;
-  flash: FlashCount;
-  /** Flash time of the data sheet, without instructions. */
-  typicalMs: number;
-}
 
 const CAPACITY = 10n ** 12n;
 const SIZE = 10n ** 10n;
 
 /** Commands about filekeys, each a whole exchange in a session. @throws Refusal when the core does not do what is measured */
-export function measureClaims(): ClaimCost[] {
+export function measureClaims(elf: Buffer): Cost[] {
   const { host, device } = Host.provisioned();
-  const handle = create(host);
-  const board = new CountingBoard(imageOf(device), 1);
-  const costs: ClaimCost[] = [];
-  const count = <T>(operation: string, work: () => T): T => {
-    const { instructions, flash, result } = board.count(work);
-    costs.push({ operation, instructions, flash, typicalMs: flashTime(flash, "typical") });
+  const handle = createFilekey(host);
+  const board = new CountingBoard(imageOf(device), 1, elf);
+  const costs: Cost[] = [];
+  const count = <T>(name: string, work: () => T): T => {
+    const { result, ...cost } = board.count(work);
+    costs.push({ group: "claims", name, ...cost });
     return result;
   };
   try {
     const { talk } = board.host.openAs("user");
     talk.ask(Command.Info); // the first message of a session ends the one before
     const of = (sequence: number) => [[Key.Handle, handle] as const, [Key.Sequence, sequence] as const];
-    const reserve = () =>
-      talk.ask(Command.FilekeyReserve, [
-        [Key.Handle, handle],
-        [Key.Token, board.host.token()],
-        [Key.Sequence, 1],
-        [Key.Data, i64(SIZE)],
-      ]);
     count("Deltas of a filekey", () => talk.ask(Command.FilekeyDeltas, [[Key.Handle, handle]]));
-    count("reserve, the first after power-up", reserve);
-    count("reserve", reserve);
+    count("reserve, the first after power-up", () => reserve(board.host, handle));
+    count("reserve", () => reserve(board.host, handle));
     const sealed = count("container", () => talk.ask(Command.FilekeyContainer, of(1))).get(Key.Data) as Uint8Array;
     count("open a Delta", () =>
       talk.ask(Command.FilekeyOpen, [
@@ -64,15 +49,15 @@ export function measureClaims(): ClaimCost[] {
     );
     board.host.openAs("admin");
     talk.ask(Command.Info);
-    count("create a filekey", () => create(board.host));
+    count("create a filekey", () => createFilekey(board.host));
     return costs;
   } finally {
     board.close();
   }
 }
 
-/** @returns the handle */
-function create(host: Host): Uint8Array {
+/** In an admin's session. @returns the handle */
+export function createFilekey(host: Host): Uint8Array {
   const token = host.token();
   const answer = host.talk.ask(Command.FilekeyCreate, [
     [Key.Token, token],
@@ -82,6 +67,16 @@ function create(host: Host): Uint8Array {
     [Key.Data, i64(CAPACITY)],
   ]);
   return answer.get(Key.Handle) as Uint8Array;
+}
+
+/** In a user's session. */
+export function reserve(host: Host, handle: Uint8Array): void {
+  host.talk.ask(Command.FilekeyReserve, [
+    [Key.Handle, handle],
+    [Key.Token, host.token()],
+    [Key.Sequence, 1],
+    [Key.Data, i64(SIZE)],
+  ]);
 }
 
 function i64(value: bigint): Uint8Array {

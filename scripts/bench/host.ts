@@ -7,13 +7,15 @@ import { PART_HEADER, PartKind, POLICY_EXPORTABLE, Tier, Usage } from "../../fir
 import { Envelope, PSK_SIZE, Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
+import type { Value } from "../../host/client/message.js";
 import type { Device } from "../../test/device/device.js";
 import { finish, operatorId, prologue } from "../../test/device/handshake.js";
-import { Refusal, Talk } from "../../test/device/talk.js";
+import { Refusal, repeatNonces, Talk } from "../../test/device/talk.js";
 import { V8Device } from "../../test/device/v8.js";
 import { VirtualDevice } from "../../test/device/virtual.js";
 import { HandshakeState, keyPair } from "../../test/noise/noise.js";
-import { type FlashCount, flashCount, minus } from "./flash.js";
+import type { Cost, LineCount } from "./cost.js";
+import { flashCount, minus } from "./flash.js";
 
 const UNITS = 32; // of a slot: 4 KB
 const PER_BLOCK = SLOT_BLOCK / (UNITS * UNIT);
@@ -117,23 +119,48 @@ export class Host {
     return token;
   }
 
-  /** Stores a record of `size` bytes. @returns its handle */
-  put(size: number): Uint8Array {
-    const token = this.token();
+  #body(size: number): Uint8Array {
     const body = Buffer.alloc(size, this.#next);
     body[0] = PartKind.Opaque;
     body[1] = 0;
     body.writeUInt16LE(size - PART_HEADER, 2);
     body.writeInt32LE(0, 4);
-    const answer = this.talk.ask(Command.Put, [
+    return body;
+  }
+
+  /** Another body for a record, of `size` bytes. */
+  replace(handle: Uint8Array, size: number): void {
+    const token = this.token();
+    this.talk.ask(Command.Replace, [
+      [Key.Handle, handle],
+      [Key.Token, token],
+      [Key.Body, this.#body(size)],
+    ]);
+  }
+
+  evict(handle: Uint8Array): void {
+    this.talk.ask(Command.Evict, [
+      [Key.Handle, handle],
+      [Key.Destroy, false],
+    ]);
+  }
+
+  /** Stores a record of `size` bytes. @returns its handle */
+  put(size: number): Uint8Array {
+    return this.talk.ask(Command.Put, this.putFields(size)).get(Key.Handle) as Uint8Array;
+  }
+
+  /** What a put of another record has besides its command. */
+  putFields(size: number): [Key, Value][] {
+    const token = this.token();
+    return [
       [Key.Token, token],
       [Key.Label, this.label()],
       [Key.Usage, Usage.Opaque],
       [Key.Tier, Tier.Private],
       [Key.Policy, POLICY_EXPORTABLE],
-      [Key.Body, body],
-    ]);
-    return answer.get(Key.Handle) as Uint8Array;
+      [Key.Body, this.#body(size)],
+    ];
   }
 
   /** Goes on numbering where another host stopped. */
@@ -147,24 +174,49 @@ export function imageOf(device: Device): Media {
   return { slots: device.slots.image(device.slotsOffset), data: device.data.image() };
 }
 
+/** Counts what goes over the line. */
+class CountingDevice extends VirtualDevice {
+  readonly line: LineCount = { request: 0, answer: 0 };
+
+  override exchange(bytes: Uint8Array): Uint8Array {
+    this.line.request += bytes.length;
+    const answer = super.exchange(bytes);
+    this.line.answer += answer.length;
+    return answer;
+  }
+  override wait(ms: number): Uint8Array {
+    const answer = super.wait(ms);
+    this.line.answer += answer.length;
+    return answer;
+  }
+}
+
 /** A virtual board with these media, booted. */
 export class CountingBoard {
-  readonly device = new VirtualDevice(SEED);
+  readonly device: CountingDevice;
   readonly host: Host;
 
-  constructor(media: Media, records: number) {
+  /** @param elf other firmware than the one that was built    @param cyclesEach of an instruction, where time matters */
+  constructor(media: Media, records: number, elf?: Buffer, cyclesEach?: number) {
+    repeatNonces(); // so that what is counted does not depend on what was measured before
+    this.device = new CountingDevice(SEED, { elf, cyclesEach });
     this.device.slots.load(this.device.slotsOffset, media.slots);
     this.device.data.load(0, media.data);
     this.host = new Host(this.device).continue(records);
     this.device.boot();
   }
 
-  /** Instructions and flash operations of `work`. */
-  count<T>(work: () => T): { instructions: number; flash: FlashCount; result: T } {
-    const { board } = this.device;
-    const [instructions, flash] = [board.instructions, flashCount(this.device)];
+  /** Instructions, bytes on the line and flash operations of `work`: from the first byte of a request to rest after the last of the answer. */
+  count<T>(work: () => T): Required<Pick<Cost, "instructions" | "flash" | "line">> & { result: T } {
+    const { board, line } = this.device;
+    const [instructions, flash, { request, answer }] = [board.instructions, flashCount(this.device), { ...line }];
     const result = work();
-    return { instructions: board.instructions - instructions, flash: minus(flashCount(this.device), flash), result };
+    return {
+      instructions: board.instructions - instructions,
+      line: { request: line.request - request, answer: line.answer - answer },
+      flash: minus(flashCount(this.device), flash),
+      result,
+    };
   }
 
   close(): void {

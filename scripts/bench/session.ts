@@ -1,25 +1,21 @@
 /** What sessions and the use of keys cost on the virtual board, in instructions from the first byte of the request to rest. */
 import { Tier, Usage } from "../../firmware/defs/record.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
+import type { Cost } from "./cost.js";
 import { CountingBoard, Host, imageOf } from "./host.js";
-
-export interface SessionCost {
-  operation: string;
-  instructions: number;
-}
 
 const RECORDS = 3;
 
 /** @throws Refusal when the core does not do what is measured */
-export function measureSessions(): SessionCost[] {
+export function measureSessions(elf: Buffer): Cost[] {
   const { host, device } = Host.provisioned();
   for (let i = 0; i < RECORDS; i++) host.put(64);
-  const board = new CountingBoard(imageOf(device), RECORDS);
-  const costs: SessionCost[] = [];
+  const board = new CountingBoard(imageOf(device), RECORDS, elf);
+  const costs: Cost[] = [];
   try {
-    useEverything(board.host, (operation, work) => {
-      const { instructions, result } = board.count(work);
-      costs.push({ operation, instructions });
+    useEverything(board.host, (name, work) => {
+      const { result, ...cost } = board.count(work);
+      costs.push({ group: "sessions", name, ...cost });
       return result;
     });
     return costs;

@@ -1,6 +1,8 @@
 /** What the store costs: instructions of commands, asked in a session, and of boot on the virtual board, flash operations of long runs in V8. */
 import { seeded } from "../../board/virtual/prng.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
+import { createFilekey, reserve } from "./claims.js";
+import type { Cost } from "./cost.js";
 import { type FlashCount, flashCount, flashTime, minus, noOperations, plus, programmed } from "./flash.js";
 import { CAPACITY, CountingBoard, Host, imageOf, type Media, SEED } from "./host.js";
 
@@ -11,40 +13,130 @@ export const FILLS = [1, 50, 100] as const;
 const FILLER = 512;
 const CHURN = 600; // puts, each after an evict
 
-/** Media of stores with so many records, filled one after the other. */
-function filled(counts: readonly number[], size: number): Map<number, Media> {
+export const recordsAt = (fill: number): number => Math.max(4, Math.round((CAPACITY * fill) / 100));
+export const atFill = (what: string, fill: number): string => `${what}, ${fill} %`;
+export const ofSize = (what: string, size: number, fill: number): string =>
+  atFill(`${what}, ${size.toLocaleString("en-US")} bytes`, fill);
+
+/** Media of stores with so many records, filled one after the other. The first one is a filekey. */
+interface Filled {
+  images: Map<number, Media>;
+  filekey: Uint8Array;
+}
+
+function filled(counts: readonly number[], size: number): Filled {
   const { host, device } = Host.provisioned();
+  const filekey = createFilekey(host);
   const images = new Map<number, Media>();
-  for (let records = 0; ; records++) {
+  for (let records = 1; ; records++) {
     if (counts.includes(records)) images.set(records, imageOf(device));
-    if (records === Math.max(...counts)) return images;
+    if (records === Math.max(...counts)) return { images, filekey };
     host.put(size);
   }
 }
 
-/** Costs of single commands at one fill and size. */
-export interface StoreCost {
-  /** Percent. */
-  fill: number;
-  /** Records in the store when the last command of the row was asked. */
-  records: number;
-  /** Bytes of body. */
-  size: number;
-  /** Instructions from the first byte of the request to rest after the last byte of the answer; waits for the line are skipped. */
-  instructions: { firstPut: number; put: number; get: number; find: number };
-  /** Flash operations of the put. */
-  flash: FlashCount;
+/** Stores that every engine begins with. */
+export interface Stores {
+  /** Two records short of each fill. */
+  before: Filled;
+  /** At each fill, with records of the smallest, a middle and the largest size. */
+  small: Filled;
+  middle: Filled;
+  large: Filled;
 }
 
-/** Costs that depend on how many records there are, not on one record's size. */
-export interface FillCost {
-  fill: number;
-  records: number;
-  boot: number;
-  list: number;
-  /** The same list over records of the smallest and of the largest size. */
-  listSmall: number;
-  listLarge: number;
+export function fillStores(fills: readonly number[] = FILLS): Stores {
+  const counts = fills.map(recordsAt);
+  return {
+    before: filled(
+      counts.map((n) => n - 2),
+      FILLER,
+    ),
+    small: filled(counts, SIZES[0]),
+    middle: filled(counts, FILLER),
+    large: filled(counts, SIZES[2]),
+  };
+}
+
+/** Costs of all commands at all fills. @param progress told of each step */
+export function measureStore(
+  elf: Buffer,
+  stores: Stores,
+  progress: (what: string) => void,
+  fills: readonly number[] = FILLS,
+): Cost[] {
+  const costs: Cost[] = [];
+  for (const fill of fills) {
+    const records = recordsAt(fill);
+    for (const size of SIZES) {
+      progress(`commands at ${fill} %, ${size} bytes`);
+      costs.push(...measureCommands(elf, stores.before.images.get(records - 2)!, fill, records, size));
+    }
+    progress(`boot and list at ${fill} %`);
+    costs.push(...measureFill(elf, stores, fill, records));
+  }
+  return costs;
+}
+
+function measureCommands(elf: Buffer, media: Media, fill: number, records: number, size: number): Cost[] {
+  const board = new CountingBoard(media, records - 2, elf);
+  const costs: Cost[] = [];
+  const count = <T>(what: string, work: () => T): T => {
+    const { result, ...cost } = board.count(work);
+    costs.push({ group: "commands", name: ofSize(what, size, fill), ...cost });
+    return result;
+  };
+  const { host } = board;
+  const { talk } = host;
+  try {
+    host.openAs("admin");
+    count("put, the first after power-up", () => host.put(size));
+    const handle = count("put", () => host.put(size));
+    const label = host.label();
+    host.openAs("user");
+    talk.ask(Command.Info); // the first message of a session ends the one before
+    count("get", () => talk.ask(Command.Get, [[Key.Handle, handle]]));
+    const found = count("find", () => talk.ask(Command.Find, [[Key.Label, label]]));
+    if ((found.get(Key.Entries) as unknown[]).length !== 1) throw new Error("find did not find the record");
+    host.openAs("admin");
+    talk.ask(Command.Info);
+    count("replace", () => host.replace(handle, size));
+    count("evict", () => host.evict(handle));
+    return costs;
+  } finally {
+    board.close();
+  }
+}
+
+/** What depends on how many records there are, not on one record's size. */
+function measureFill(elf: Buffer, { small, middle, large }: Stores, fill: number, records: number): Cost[] {
+  const one = bootAndList(elf, middle, records);
+  const group = "boot and list" as const;
+  return [
+    { group, name: atFill("boot", fill), instructions: one.boot },
+    { group, name: atFill("list", fill), ...one.list },
+    { group, name: atFill(`list, all ${SIZES[0]} bytes`, fill), ...bootAndList(elf, small, records).list },
+    { group, name: atFill(`list, all ${SIZES[2]} bytes`, fill), ...bootAndList(elf, large, records).list },
+    { group, name: atFill("reserve", fill), ...one.reserve },
+  ];
+}
+
+function bootAndList(elf: Buffer, { images, filekey }: Filled, records: number) {
+  const board = new CountingBoard(images.get(records)!, records, elf);
+  try {
+    const { host } = board;
+    const boot = board.count(() => board.device.boot()).instructions;
+    host.talk.reset();
+    host.openAs("user").talk.ask(Command.Info);
+    const { result, ...list } = board.count(() => host.talk.ask(Command.List));
+    const listed = (result.get(Key.Entries) as unknown[]).length;
+    if (listed !== records) throw new Error(`list shows ${listed} records, expected ${records}`);
+    reserve(host, filekey); // the first after power-up erases more
+    const { result: _, ...reserved } = board.count(() => reserve(host, filekey));
+    return { boot, list, reserve: reserved };
+  } finally {
+    board.close();
+  }
 }
 
 export interface ChurnCost {
@@ -64,101 +156,25 @@ export interface ChurnCost {
   worstMostMs: number;
 }
 
-export interface WorstPut {
-  /** Of the costliest put of the churn, asked right after power-up: with the start-up test of the noise source. */
-  instructions: number;
-  flash: FlashCount;
-  typicalMs: number;
-  mostMs: number;
+/** The costliest put of the long runs. */
+export const WORST = "the worst put, right after power-up";
+
+/** A store just before it. */
+export interface Worst {
+  media: Media;
+  records: number;
 }
 
-const recordsAt = (fill: number): number => Math.max(3, Math.round((CAPACITY * fill) / 100));
-
-export interface StoreResults {
-  commands: StoreCost[];
-  fills: FillCost[];
-  churn: ChurnCost[];
-  worst: WorstPut;
-}
-
-/** @param progress told of each step */
-export function measureStore(progress: (what: string) => void): StoreResults {
-  const counts = FILLS.map(recordsAt);
-  progress("filling stores");
-  const before = filled(
-    counts.map((n) => n - 2),
-    FILLER,
-  );
-  const commands: StoreCost[] = [];
-  for (const fill of FILLS) {
-    for (const size of SIZES) {
-      progress(`commands at ${fill} %, ${size} bytes`);
-      const records = recordsAt(fill);
-      commands.push(measureCommands(before.get(records - 2)!, fill, records, size));
-    }
-  }
-  const small = filled(counts, SIZES[0]);
-  const filler = filled(counts, FILLER);
-  const large = filled(counts, SIZES[2]);
-  const fills = FILLS.map((fill) => {
-    progress(`boot and list at ${fill} %`);
-    const records = recordsAt(fill);
-    const [one, listSmall, listLarge] = [filler, small, large].map((media) =>
-      bootAndList(media.get(records)!, records),
-    );
-    return { fill, records, ...one!, listSmall: listSmall!.list, listLarge: listLarge!.list };
-  });
+/** Long runs in V8, on no engine. */
+export function measureChurn(progress: (what: string) => void): { churn: ChurnCost[]; worst: Worst } {
   const runs = [50, 90, 100].map((fill) => {
     progress(`${CHURN} puts at ${fill} %`);
     return churn(fill, SIZES[2]);
   });
-  progress("the worst put");
-  const worst = runs.map((run) => run.before).reduce((a, b) => (b.ms > a.ms ? b : a));
-  return { commands, fills, churn: runs.map((run) => run.cost), worst: replay(worst.media, worst.records) };
-}
-
-function measureCommands(media: Media, fill: number, records: number, size: number): StoreCost {
-  const board = new CountingBoard(media, records - 2);
-  try {
-    const { host } = board;
-    host.openAs("admin");
-    const first = board.count(() => host.put(size));
-    const put = board.count(() => host.put(size));
-    host.openAs("user");
-    host.talk.ask(Command.Info); // the first message of a session ends the one before
-    const get = board.count(() => host.talk.ask(Command.Get, [[Key.Handle, put.result]]));
-    const find = board.count(() => host.talk.ask(Command.Find, [[Key.Label, host.label()]]));
-    if ((find.result.get(Key.Entries) as unknown[]).length !== 1) throw new Error("find did not find the record");
-    return {
-      fill,
-      records,
-      size,
-      instructions: {
-        firstPut: first.instructions,
-        put: put.instructions,
-        get: get.instructions,
-        find: find.instructions,
-      },
-      flash: put.flash,
-    };
-  } finally {
-    board.close();
-  }
-}
-
-function bootAndList(media: Media, records: number): { boot: number; list: number } {
-  const board = new CountingBoard(media, records);
-  try {
-    const boot = board.count(() => board.device.boot()).instructions;
-    board.host.talk.reset();
-    board.host.openAs("user").talk.ask(Command.Info);
-    const list = board.count(() => board.host.talk.ask(Command.List));
-    const listed = (list.result.get(Key.Entries) as unknown[]).length;
-    if (listed !== records) throw new Error(`list shows ${listed} records, expected ${records}`);
-    return { boot, list: list.instructions };
-  } finally {
-    board.close();
-  }
+  return {
+    churn: runs.map((run) => run.cost),
+    worst: runs.map((run) => run.before).reduce((a, b) => (b.ms > a.ms ? b : a)),
+  };
 }
 
 /** Evicts a random record and puts another, many times, at a constant fill. */
@@ -211,13 +227,13 @@ function churn(fill: number, size: number) {
   return { cost, before };
 }
 
-/** The costliest put once more, on the virtual board. */
-function replay(media: Media, records: number): WorstPut {
-  const board = new CountingBoard(media, records);
+/** The costliest put once more, on the virtual board, right after power-up: with the start-up test of the noise source. */
+export function measureWorst(elf: Buffer, { media, records }: Worst): Cost {
+  const board = new CountingBoard(media, records, elf);
   try {
     board.host.openAs("admin");
-    const { instructions, flash } = board.count(() => board.host.put(SIZES[2]));
-    return { instructions, flash, typicalMs: flashTime(flash, "typical"), mostMs: flashTime(flash, "most") };
+    const { result: _, ...cost } = board.count(() => board.host.put(SIZES[2]));
+    return { group: "commands", name: WORST, ...cost };
   } finally {
     board.close();
   }

@@ -166,7 +166,7 @@ export function spaced(memory: string): string {
   if (gaps < 30) throw new Error(`firmware/memory.ts: ${gaps} regions were found, which are too few`);
   return changed(out, {
     file: "firmware/memory.ts",
-    from: "STATIC_BASE: usize = 51200",
+    from: "STATIC_BASE: usize = 52224",
     to: `STATIC_BASE: usize = ${PAGE}`,
   });
 }

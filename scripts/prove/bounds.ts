@@ -41,7 +41,7 @@ export interface Bounds {
   staticEnd: number;
 }
 
-/** The eight imports of contract.h and the three exports that wasm3_glue.c looks for. */
+/** The nine imports of contract.h and the three exports that wasm3_glue.c looks for. */
 export const CONTRACT: Pick<Limits, "imports" | "functions"> = {
   imports: new Map([
     ["board.read", "(i32, i32, i32, i32) -> i32"],
@@ -52,6 +52,7 @@ export const CONTRACT: Pick<Limits, "imports" | "functions"> = {
     ["board.presence", "(i32) -> i32"],
     ["board.clock", "() -> i64"],
     ["board.diag", "(i32) -> ()"],
+    ["board.rate", "(i32) -> i32"],
   ]),
   functions: new Map([
     ["start", "(i32, i32) -> i32"],

@@ -1,7 +1,7 @@
 /** What a build left, for the proofs. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { readElf } from "../../board/virtual/elf.js";
+import { readElf } from "../../board/elf.js";
 import { limitsOf } from "./limits.js";
 import { disassemble } from "./listing.js";
 import type { Built } from "./proof.js";

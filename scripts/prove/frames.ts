@@ -72,16 +72,23 @@ function callees(listing: Listing, name: string): { calls: string[]; jumps: stri
   return { calls: [...found.calls], jumps: [...found.jumps], indirect: found.indirect };
 }
 
+/** What depth() found, so that it looks at each function once. */
+const known = new WeakMap<Listing, Map<string, number>>();
+
 /** Bytes of a function and the deepest chain below it. A function that jumps to another has given its frame back.
  *  @throws Error on a call through a register, on recursion and on a frame that is not constant */
 export function depth(listing: Listing, name: string, above: readonly string[] = []): number {
+  const before = known.get(listing)?.get(name);
+  if (before !== undefined) return before;
   if (above.includes(name)) throw new Error(`recursion in C: ${[...above, name].join(" -> ")}`);
   const own = frame(listing, name) + (name === GUARDED ? EXCEPTION : 0);
   const { calls, jumps, indirect } = callees(listing, name);
   if (indirect && !CALLING.includes(name)) throw new Error(`${name} calls through a register`);
   const below = (names: string[]): number =>
     Math.max(0, ...names.filter((one) => !NOT_RUNNING.has(one)).map((one) => depth(listing, one, [...above, name])));
-  return Math.max(own + below(calls), below(jumps));
+  const found = Math.max(own + below(calls), below(jumps));
+  known.set(listing, (known.get(listing) ?? new Map()).set(name, found));
+  return found;
 }
 
 /** The deepest chain from one function to another, both included; undefined when there is none. */

@@ -1,6 +1,6 @@
 /** The limits of the EK-RA6M5 for bounds.ts: what its linker script and wasm3_glue.c give, and what the frames in its ELF file take. */
 import { readFileSync } from "node:fs";
-import { readElf } from "../../board/virtual/elf.js";
+import { readElf } from "../../board/elf.js";
 import { CONTRACT, type Limits } from "./bounds.js";
 import { readFrames } from "./frames.js";
 import { readListing } from "./listing.js";

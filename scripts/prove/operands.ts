@@ -384,15 +384,16 @@ function same(a: State, b: State): boolean {
 export function decidedBy(listing: Listing, handler: string, opaque: ReadonlySet<string> = new Set()): Decided {
   const lines = listing.get(handler);
   if (lines === undefined) throw new Error(`the firmware has no function ${handler}`);
-  // (_pc, _sp, _mem, _r0): the 64-bit _r0 does not fit into r3 and lies on the C stack
+  // (_pc, _sp, _r0, _mem): _r0 is 64 bits wide and fills r2 and r3; _mem lies on the C stack. scripts/interpreter.mjs
   const entry: State = {
     registers: new Map<string, Value>([
       ["r0", { base: "code", at: 0, from: NOTHING }],
       ["r1", { base: "slots", from: NOTHING }],
-      ["r2", { base: "memory", at: 0, from: NOTHING }],
+      ["r2", { from: new Set(["register"]) }],
+      ["r3", { from: new Set(["register"]) }],
       ["sp", { base: "frame", at: 0, from: NOTHING }],
     ]),
-    frame: new Map([0, 4].map((at) => [at, { from: new Set(["register"]) }])),
+    frame: new Map<number, Value>([[0, { base: "memory", at: 0, from: NOTHING }]]),
     flags: CALLERS.from,
   };
   const walk = new Walk(listing, handler, lines, opaque, DEPTH);

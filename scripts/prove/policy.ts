@@ -8,7 +8,7 @@ import type { Module } from "./wasm.js";
 /** Regions of firmware/memory.ts in which nothing secret stands, ever. */
 const PUBLIC: readonly string[] = [
   ...["RX", "TX", "FRAME", "CRC_TABLE", "FIELDS"],
-  ...["HANDLES", "TOKENS", "FIRST_TOKENS", "LEAVES", "LEAF_INPUT"],
+  ...["HANDLES", "TOKENS", "FIRST_TOKENS", "LABEL_HASHES", "ATTRIBUTES", "LEAVES", "LEAF_INPUT"],
   ...["CURRENT", "NEXT", "PLACE", "HEADER", "FRESH", "PAGE", "LABEL", "FILTER"],
   ...[
     "INSTANCE",
@@ -76,6 +76,7 @@ const IMPORTS: Readonly<Record<string, ImportRule>> = {
   "board.presence": {},
   "board.clock": {},
   "board.diag": {},
+  "board.rate": {},
 };
 
 /** Where the regions of a core begin, as the build writes them. */

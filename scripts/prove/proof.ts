@@ -1,7 +1,7 @@
 /** All proofs over one build, in order: what was compiled, its bounds, its secrets, its binding, and that the image holds these very bytes.
  *  Each step relies on the ones before it. */
 import { createHash } from "node:crypto";
-import type { Elf } from "../../board/virtual/elf.js";
+import type { Elf } from "../../board/elf.js";
 import { ConstantTime } from "../../firmware/defs/binding.js";
 import { decodeBinding, encodeBinding } from "../../host/binding.js";
 import { bind } from "../bind/bind.js";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
-import { readElf } from "../../board/virtual/elf.js";
+import { readElf } from "../../board/elf.js";
 import {
   BINDING_OFF_CORE,
   BINDING_OFF_MAGIC,

@@ -278,7 +278,7 @@ describe("checkpoint", () => {
   let board: VirtualBoard;
   afterEach(() => board.close());
   const make = (): VirtualBoard => VirtualBoard.create({ elf: builtPath("ek-ra6m5.elf"), seed: SEED });
-  const mount = (): number => board.elf.symbol("core_start")!.address;
+  const mount = (): number => board.elf.symbol("engine_start")!.address;
 
   it("stands before the instruction, on a board that ran it before too, and runs on from there", () => {
     board = make();

@@ -106,6 +106,7 @@ function carrier({ talk }: Bench, boot: () => void): Carrier {
     session: undefined,
     clear: async (message) => answered(() => talk.exchange(message)),
     sealed: async (inner) => answered(() => talk.sealed(inner)),
+    sealedAll: async (inners) => inners.map((inner) => answered(() => talk.sealed(inner))),
     as: () => {},
     endSession: async () => undefined,
     cancel: async () => false,

@@ -7,18 +7,10 @@ import { writeSetting } from "../../host/config.js";
 import type { Device } from "../device/device.js";
 import { DevicePort } from "../device/port.js";
 import { V8Device } from "../device/v8.js";
+import { OPERATORS } from "./manifests.js";
 import { type Ended, runMbs, type Terminal } from "./run.js";
 
 const SETUP_CODE = Buffer.alloc(32, 0x5e);
-const MANIFEST = `[instance]
-name = "board"
-[[operator]]
-id = "ops"
-role = "admin"
-[[operator]]
-id = "deploy"
-role = "user"
-`;
 
 /** The core in V8, whatever targets were chosen: what is tested with it is the host. */
 export const inV8 = (seed: number) => (setupCode: Uint8Array) => {
@@ -44,7 +36,7 @@ export class BoardDesk {
     beforeAll(async () => {
       mkdirSync(this.config(), { recursive: true });
       await writeSetting(this.config(), "keys", "file");
-      writeFileSync(this.path(`${name}.toml`), MANIFEST);
+      writeFileSync(this.path(`${name}.toml`), OPERATORS);
       await this.port.plug();
       await this.ok(["provision", this.path(`${name}.toml`)]);
     });

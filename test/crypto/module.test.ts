@@ -16,7 +16,7 @@ function complaints(wasm: Uint8Array): string[] {
     "imports",
     WebAssembly.Module.imports(module).map((one) => `${one.module}.${one.name} ${one.kind}`),
     [
-      ...["read", "program", "erase", "blank", "entropy", "presence", "clock", "diag"].map(
+      ...["read", "program", "erase", "blank", "entropy", "presence", "clock", "diag", "rate"].map(
         (name) => `board.${name} function`,
       ),
     ],
@@ -50,7 +50,7 @@ function allocators(text: string): string[] {
 }
 
 describe("core.wasm", () => {
-  it("imports the eight functions of the board, exports start, take, give and memory, has one page that cannot grow, and calls nothing indirectly", () => {
+  it("imports the nine functions of the board, exports start, take, give and memory, has one page that cannot grow, and calls nothing indirectly", () => {
     expect(complaints(file("core.wasm"))).toEqual([]);
   });
 
@@ -60,7 +60,7 @@ describe("core.wasm", () => {
 });
 
 describe("the check of core.wasm", () => {
-  const IMPORTS = ["read", "program", "erase", "blank", "entropy", "presence", "clock", "diag"]
+  const IMPORTS = ["read", "program", "erase", "blank", "entropy", "presence", "clock", "diag", "rate"]
     .map((name) => `(import "board" "${name}" (func))`)
     .join("");
   const EXPORTS = '(func (export "start")) (func (export "take")) (func (export "give"))';

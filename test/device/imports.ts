@@ -1,8 +1,9 @@
-/** The eight imports of the core over two media: what board/ek-ra6m5 does in C, for engines on the host. SPEC.md §1. */
+/** The nine imports of the core over two media: what board/ek-ra6m5 does in C, for engines on the host. SPEC.md §1. */
 import { createHash } from "node:crypto";
 import type { Random } from "../../board/virtual/prng.js";
 import type { Engine as EngineNumber } from "../../firmware/defs/binding.js";
 import {
+  BOARD_EK_RA6M5,
   FACTS_OFF_BINDING,
   FACTS_OFF_BOARD,
   FACTS_OFF_CORE,
@@ -12,6 +13,7 @@ import {
   Region,
 } from "../../firmware/defs/boundary.js";
 import { Custody } from "../../firmware/defs/custody.js";
+import { LINE_RATE } from "../../firmware/defs/link.js";
 import { CUSTODY_SIZE } from "../../firmware/defs/medium.js";
 import { Status } from "../../firmware/defs/status.js";
 import { decodeBinding, encodeBinding } from "../../host/binding.js";
@@ -25,10 +27,18 @@ function bindingOf(core: Uint8Array, engine: EngineNumber): Uint8Array {
   return encodeBinding({ ...binding, core: createHash("sha256").update(core).digest(), engine });
 }
 
+/** Whether board/ek-ra6m5/sci.c can set it: 12 MHz divided by a whole number, within 1 %. */
+function isLineRate(bits: number): boolean {
+  if (bits < 115_200 || bits > 3_000_000) return false;
+  return Math.abs(Math.round(12e6 / bits) * bits - 12e6) <= 120_000;
+}
+
 export class Board {
   readonly facts = Buffer.alloc(FACTS_SIZE);
   /** Last diagnostic code of the core. */
   code = 0;
+  /** Bits per second of the line, as the core asked last. */
+  bits = LINE_RATE;
   lights = 0;
   /** False: the noise source gives the same sample for ever. */
   noisy = true;
@@ -50,7 +60,7 @@ export class Board {
     createHash("sha256").update(core).digest().copy(this.facts, FACTS_OFF_CORE);
     this.facts.write("simulated", FACTS_OFF_UID, "ascii");
     this.facts[FACTS_OFF_CUSTODY] = Custody.Simulated;
-    this.facts[FACTS_OFF_BOARD] = 1;
+    this.facts[FACTS_OFF_BOARD] = BOARD_EK_RA6M5;
     this.facts.set(bindingOf(core, engine), FACTS_OFF_BINDING);
   }
 
@@ -131,6 +141,12 @@ export class Board {
 
   diag = (code: number): void => {
     this.code = code;
+  };
+
+  rate = (bits: number): Status => {
+    if (!isLineRate(bits >>> 0)) return Status.BadArgument;
+    this.bits = bits >>> 0;
+    return Status.Ok;
   };
 
   powerUp(): void {

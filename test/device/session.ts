@@ -51,13 +51,15 @@ export class Session {
     return createCipheriv(CIPHER, this.receiveKey, nonce(this.received), OPTIONS).update(Buffer.alloc(length));
   }
 
-  /** @param message as it came over the link. @throws Error when it is not the next one of this session */
-  open(message: Uint8Array): Uint8Array {
+  /** @param message as it came over the link    @param number of the request that it answers; the next one by itself
+   *  @throws Error when it is not that one of this session */
+  open(message: Uint8Array, number = this.received): Uint8Array {
     const [envelope, low = 0, high = 0] = message;
     if (envelope !== Envelope.Sealed || (low | (high << 8)) !== this.id)
       throw new Error(`not a message of session ${this.id}: ${Buffer.from(message.subarray(0, 16)).toString("hex")}`);
     const end = message.length - TAG;
-    const decipher = createDecipheriv(CIPHER, this.receiveKey, nonce(this.received++), OPTIONS);
+    this.received = number + 1n;
+    const decipher = createDecipheriv(CIPHER, this.receiveKey, nonce(number), OPTIONS);
     decipher.setAuthTag(message.subarray(end));
     return Buffer.concat([decipher.update(message.subarray(3, end)), decipher.final()]);
   }

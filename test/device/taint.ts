@@ -49,8 +49,8 @@ export class TaintDevice extends Engine {
   }
 
   protected load(): Core {
-    const { read, program, erase, blank, entropy, presence, clock, diag } = this.board;
-    const imports = { read, program, erase, blank, entropy, presence, clock, diag };
+    const { read, program, erase, blank, entropy, presence, clock, diag, rate } = this.board;
+    const imports = { read, program, erase, blank, entropy, presence, clock, diag, rate };
     const named = Object.fromEntries(Object.entries(imports).map(([name, call]) => [`board.${name}`, call]));
     const core = this.#run.instance(named);
     this.#core = core;

@@ -38,6 +38,8 @@ export class Talk {
   touchesAsked = 0;
   #link: number | undefined;
   #sequence = 0;
+  /** Of the last answer, behind its first. */
+  #fragments: Frame[] = [];
 
   constructor(
     readonly device: Device,
@@ -78,23 +80,25 @@ export class Talk {
     return this.#answer(answer);
   }
 
-  /** Sends one message as bytes. @returns the last frame that came back at once: the answer's first, Busy, or none */
+  /** Sends one message as bytes. @returns what came back at once: the answer's first frame, Busy, or none */
   send(bytes: Uint8Array): Frame | undefined {
     this.#open();
     let answer: Frame | undefined;
     for (let at = 0; at === 0 || at < bytes.length; at += PAYLOAD_MAX) {
       this.#sequence = (this.#sequence + 1) & 0xffff;
       const more = at + PAYLOAD_MAX < bytes.length;
-      answer = this.frames({ more, sequence: this.#sequence, payload: bytes.subarray(at, at + PAYLOAD_MAX) }).at(-1);
+      answer = this.#first(
+        this.frames({ more, sequence: this.#sequence, payload: bytes.subarray(at, at + PAYLOAD_MAX) }),
+      );
       if (more && answer?.type !== FrameType.Ack) throw unexpected(FrameType.Ack, answer);
     }
     return answer;
   }
 
-  /** Sends the last frame of a message once more, as a host does that heard nothing. @returns the last frame that came back at once */
+  /** Sends the last frame of a message once more, as a host does that heard nothing. @returns as send */
   again(bytes: Uint8Array): Frame | undefined {
     const last = Math.floor((bytes.length - 1) / PAYLOAD_MAX) * PAYLOAD_MAX;
-    return this.frames({ sequence: this.#sequence, payload: bytes.subarray(last) }).at(-1);
+    return this.#first(this.frames({ sequence: this.#sequence, payload: bytes.subarray(last) }));
   }
 
   /** Sends one request as bytes in the session. @returns the bytes of the response; of one that comes in clear, without its envelope */
@@ -145,8 +149,9 @@ export class Talk {
     this.#open();
     this.session ??= plant(this.device);
     const { session } = this;
+    const number = session.sent; // a request that was given up before it has no answer
     const answer = this.exchange(session.seal(plain));
-    return answer[0] === Envelope.Sealed ? session.open(answer) : withoutEnvelope(answer);
+    return answer[0] === Envelope.Sealed ? session.open(answer, number) : withoutEnvelope(answer);
   }
 
   /** What comes after Busy: the person acts if a touch is awaited, and time passes. */
@@ -169,20 +174,25 @@ export class Talk {
       this.person(panel);
     }
     while (received.length === 0 && this.device.now() < end) panel.wait(LOOK_MS);
-    const [answer] = received;
+    const answer = this.#first(received);
     return answer?.type === FrameType.Busy ? this.#wait(answer) : answer;
+  }
+
+  /** What counts of the frames that came at once; the fragments after it are kept. */
+  #first(frames: Frame[]): Frame | undefined {
+    const at = frames.findIndex(({ type }) => type === FrameType.Data);
+    this.#fragments = at < 0 ? [] : frames.slice(at + 1);
+    return frames.at(at);
   }
 
   /** All fragments of an answer whose first one came. */
   #answer(first: Frame | undefined): Uint8Array {
-    const parts: Uint8Array[] = [];
-    for (let answer = first, index = 0; ; index++) {
-      if (answer?.type !== FrameType.Data) throw unexpected(FrameType.Data, answer);
-      if (answer.index !== index) throw new Error(`fragment ${index} did not come`);
-      parts.push(answer.payload);
-      if (!answer.more) return Buffer.concat(parts);
-      answer = this.frames({ type: FrameType.Next, sequence: this.#sequence, index: index + 1 }).at(-1);
-    }
+    if (first?.type !== FrameType.Data) throw unexpected(FrameType.Data, first);
+    const all = [first, ...this.#fragments];
+    all.forEach(({ index, more }, i) => {
+      if (index !== i || more !== i + 1 < all.length) throw new Error(`fragment ${i} did not come`);
+    });
+    return Buffer.concat(all.map(({ payload }) => payload));
   }
 
   #open(): void {

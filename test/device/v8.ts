@@ -14,8 +14,8 @@ export class V8Device extends Engine {
   }
 
   protected load(): Core {
-    const { read, program, erase, blank, entropy, presence, clock, diag } = this.board;
-    const imports = { board: { read, program, erase, blank, entropy, presence, clock, diag } };
+    const { read, program, erase, blank, entropy, presence, clock, diag, rate } = this.board;
+    const imports = { board: { read, program, erase, blank, entropy, presence, clock, diag, rate } };
     const instance = new WebAssembly.Instance(compiled, imports).exports as unknown as Core & {
       memory: WebAssembly.Memory;
     };

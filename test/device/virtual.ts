@@ -1,23 +1,27 @@
 /** The very ELF that would be flashed, on the virtual board: slowest of the targets, and nearest to the real one. */
+import { createHash } from "node:crypto";
 import { type BoardOptions, VirtualBoard } from "../../board/virtual/board.js";
 import type { Checkpoint } from "../../board/virtual/checkpoint.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { PowerCut } from "../../board/virtual/supply.js";
 import { IMAGE_ADDRESS } from "../../firmware/defs/image.js";
 import { SLOT_BLOCK, SLOT_BLOCKS } from "../../firmware/defs/medium.js";
-import { builtPath } from "./built.js";
+import { built, builtPath } from "./built.js";
 import type { Device, Switch } from "./device.js";
 
 const RAM = 0x20000000; // board/MEMORY.md
 const RAM_SIZE = 512 * 1024;
-const CORE = "core.0"; // struct core in main(), as gcc names it
+const CORE = "core"; // struct core of engine_wasm3.c
 const CORE_OFF_RUNTIME = 4; // IM3Runtime, wasm3_glue.h
 const RUNTIME_SEARCHED = 8192; // bytes from struct M3Runtime on in which it points to the memory, m3_env.h
 const MEMORY_HEADER = 12; // M3MemoryHeader, m3_core.h: runtime, end of the memory, its length
 const PAGE = 65536;
 
-/** Called right before the core's export start, which is the first to look at the media. wasm3_glue.c */
-const MOUNT = "core_start";
+/** Linear memory of an image whose core was compiled ahead of time, engine_aot.c. */
+const PAGE_SYMBOL = "core_page";
+
+/** Called right before the core's export start, which is the first to look at the media. engine.h */
+const MOUNT = "engine_start";
 
 /** What is flashed, and how it boots. */
 export interface Firmware {
@@ -27,10 +31,11 @@ export interface Firmware {
    *  the media had been read. Saves nine tenths of a boot. RAM that the firmware had not written by then holds the same noise each time. */
   warm?: boolean;
   hooks?: BoardOptions["hooks"];
+  cyclesEach?: BoardOptions["cyclesEach"];
 }
 
 export class VirtualDevice implements Device {
-  readonly name = "virtual";
+  readonly name: string = "virtual";
   readonly board: VirtualBoard;
   readonly slotsOffset: number;
   #cut = 0;
@@ -40,9 +45,9 @@ export class VirtualDevice implements Device {
   #loaded: Checkpoint | undefined;
 
   /** @param elf other firmware than the one that was built */
-  constructor(seed: number, { elf = builtPath("ek-ra6m5.elf"), setupCode, warm = false, hooks }: Firmware = {}) {
+  constructor(seed: number, { elf = builtPath("ek-ra6m5.elf"), setupCode, warm = false, ...rest }: Firmware = {}) {
     this.#warm = warm;
-    this.board = VirtualBoard.create({ elf, seed, setupCode, hooks });
+    this.board = VirtualBoard.create({ elf, seed, setupCode, ...rest });
     this.slotsOffset = this.board.code.size - SLOT_BLOCK * SLOT_BLOCKS;
     this.board.onEvent = (event) => {
       if (event.kind === "cut") this.#cut = event.operation;
@@ -121,9 +126,12 @@ export class VirtualDevice implements Device {
     else this.board.powerOn();
   }
 
-  /** Where linear memory lies in the arena: wasm3's runtime has a pointer to a header that points back and tells the length of one
-   *  page; linear memory lies behind that header. It is there again at the same place after each start of the same firmware. */
+  /** Where linear memory lies: at a symbol, if the core was compiled ahead of time; else in wasm3's arena. Its runtime has a pointer to a header
+   *  that points back and tells the length of one page, and linear memory lies behind that header. It is there again at the same place after
+   *  each start of the same firmware. */
   #linearMemory(): number {
+    const page = this.board.elf.symbol(PAGE_SYMBOL);
+    if (page !== undefined) return page.address;
     if (this.#linear !== undefined && this.#isMemory(this.#linear)) return this.#linear;
     const runtime = this.#runtime();
     const words = this.#read(runtime, RUNTIME_SEARCHED);
@@ -162,5 +170,17 @@ export class VirtualDevice implements Device {
     const faults = this.board.faults.list;
     if (faults.length > 0) throw new Error(faults.map(describeFault).join("; "));
     if (off) throw new PowerCut(this.#cut);
+  }
+}
+
+/** Firmware of the same core, which C made of it runs in the place of the interpreter. */
+export class AheadOfTimeDevice extends VirtualDevice {
+  override readonly name = "aot";
+
+  constructor(seed: number, firmware: Omit<Firmware, "elf"> = {}) {
+    const elf = built("ek-ra6m5-aot.elf");
+    const core = createHash("sha256").update(built("core.wasm")).digest();
+    if (!elf.includes(core)) throw new Error("build/ek-ra6m5-aot.elf is of another core.wasm; run: npm run build");
+    super(seed, { ...firmware, elf });
   }
 }

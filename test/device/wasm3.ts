@@ -31,6 +31,7 @@ const callbacks = {
   presence: koffi.proto("int32_t", [u32]),
   clock: koffi.proto("uint64_t", []),
   diag: koffi.proto("void", [u32]),
+  rate: koffi.proto("int32_t", [u32]),
 };
 
 export class Wasm3Device extends Engine {
@@ -72,6 +73,7 @@ export class Wasm3Device extends Engine {
       presence: guard(board.presence, STOP),
       clock: guard(board.clock, 0n),
       diag: guard(board.diag, undefined),
+      rate: guard((bits: number) => board.rate(bits) as number, STOP),
     };
     const registered = Object.entries(callbacks).map(([name, proto]) =>
       koffi.register(functions[name as keyof typeof functions], koffi.pointer(proto)),

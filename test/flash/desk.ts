@@ -6,23 +6,24 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { setTimeout } from "node:timers/promises";
+import { readElf } from "../../board/elf.js";
 import { VirtualBoard } from "../../board/virtual/board.js";
-import { readElf } from "../../board/virtual/elf.js";
 import { describeFault } from "../../board/virtual/faults.js";
 import { Person } from "../../board/virtual/person.js";
 import { DebugProbe } from "../../board/virtual/probe/probe.js";
 import { TcpUart } from "../../board/virtual/tcp.js";
+import { FIRMWARE_SIZE } from "../../firmware/defs/image.js";
 import { SEED_OFFSET, SEED_SIZE } from "../../firmware/defs/medium.js";
 import type { Io } from "../../host/cli/io.js";
 import { main } from "../../host/cli/program.js";
 import { writeSetting } from "../../host/config.js";
+import { type Segment, writeHex } from "../../host/flash/hex.js";
 import { SLOTS } from "../../host/flash/map.js";
-import { type Segment, writeHex } from "../../host/image/hex.js";
+import { credential, OPERATORS } from "../cli/manifests.js";
 import { type Ended, runMbs, type Terminal } from "../cli/run.js";
 import { builtPath } from "../device/built.js";
 
 export const ELF = builtPath("ek-ra6m5.elf");
-const FIRMWARE_SIZE = 0x40000;
 const PATIENCE = 10;
 
 /** The firmware as it lies in flash, from address 0 on. */
@@ -43,19 +44,7 @@ export function nextFirmware(mark: number): Buffer {
   return Buffer.concat([firmware(), Buffer.alloc(3000 + mark, mark)]).subarray(0, length + 3000);
 }
 
-const MANIFEST = `[instance]
-name = "board"
-[[operator]]
-id = "ops"
-role = "admin"
-[[operator]]
-id = "deploy"
-role = "user"
-[[credential]]
-label = "release"
-generate = true
-usage = "sshsig"
-`;
+const MANIFEST = OPERATORS + credential("release", 'generate = true\nusage = "sshsig"');
 /** Records by label. */
 const RECORDS: Record<string, string> = {
   first: "a secret",

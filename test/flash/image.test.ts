@@ -1,12 +1,12 @@
 /** From a manifest to a board that answers with its credentials: mbs image build, the real OpenOCD, the very firmware, its UART. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { missing, why } from "../board/probe/openocd.js";
+import { TOKEN, writeManifests } from "../cli/manifests.js";
 import { ELF, FlashDesk } from "./desk.js";
 
 const SETUP_CODE = Buffer.alloc(32, 0x5e);
-const TOKEN = "a token for this board alone";
 const LOOKS = 60;
 const PATIENCE = 3;
 const UNREACHED = 3; // exit code
@@ -19,11 +19,7 @@ describe.skipIf(missing !== undefined)(
     const env = { MBS_SETUP_CODE: SETUP_CODE.toString("hex") };
     beforeAll(async () => {
       desk = await FlashDesk.open({ seed: 75, setupCode: SETUP_CODE });
-      writeFileSync(desk.path("token"), TOKEN);
-      const token = '[[credential]]\nlabel = "api/token"\nfile = "token"\nformat = "raw"\nexportable = true\n';
-      writeFileSync(desk.path("plain.toml"), `[instance]\nname = "plain"\n${token}`);
-      const generated = '[[credential]]\nlabel = "ssh/deploy"\ngenerate = true\nusage = "sshsig"\n';
-      writeFileSync(desk.path("making.toml"), `[instance]\nname = "making"\n${token}${generated}`);
+      writeManifests(desk.folder);
     });
     afterAll(() => desk.close());
 

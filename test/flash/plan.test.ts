@@ -1,12 +1,13 @@
 /** What `mbs flash write` decides before it changes anything. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { CUSTODY_MAGIC } from "../../firmware/defs/custody.js";
 import { DESCRIPTOR_AT } from "../../host/flash/descriptor.js";
 import { type FlashFile, inspect } from "../../host/flash/file.js";
+import type { Segment } from "../../host/flash/hex.js";
 import { CUSTODY_PUBLIC } from "../../host/flash/map.js";
 import type { Operation } from "../../host/flash/operation.js";
 import { type Holding, planWrite, storeOf } from "../../host/flash/plan.js";
-import type { Segment } from "../../host/image/hex.js";
 import { custodyPlace, imageHeader, someFirmware } from "./parts.js";
 
 const UID = "0123456789abcdef0123456789abcdef";
@@ -105,10 +106,12 @@ describe("planWrite", () => {
     );
   });
 
-  it("refuses a firmware for another format version than that of the store, and says both", () => {
+  it("refuses a firmware for another format version than that of the store, says both, and where to read on", () => {
     const attempt = () =>
       planWrite(file({ ...firmware, bytes: someFirmware(0x5000, { format: 2 }) }), board(place(1), place(1)));
     expect(attempt).toThrow(/format version 1, and this firmware keeps version 2/);
+    expect(attempt).toThrow(expect.objectContaining({ hint: expect.stringContaining("README, Upgrading.") }));
+    expect(readFileSync(new URL("../../README.md", import.meta.url), "utf8")).toContain("\n## Upgrading\n");
   });
 
   it("lets the good custody place speak when power tore the other", () => {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { VirtualBoard } from "../../board/virtual/board.js";
 import { tears } from "../../board/virtual/nor.js";
 import { DebugProbe } from "../../board/virtual/probe/probe.js";
-import { SELFTEST_CODE_AT, SELFTEST_DATA_AT } from "../../host/flash/selftest/page.js";
+import { SELFTEST_CODE_AT, SELFTEST_DATA_AT } from "../../firmware/defs/selftest.js";
 import type { Row } from "../../host/flash/selftest/row.js";
 import { missing } from "../board/probe/openocd.js";
 import { type Ended, runMbs, type Terminal } from "../cli/run.js";

@@ -1,11 +1,10 @@
-/** The self-test's own judgement: what differs from what is expected is told, and the host and the program in RAM mean the same page. */
+/** The self-test's own judgement: what differs from what is expected is told. */
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { DATA_BLOCK, LEDGER_OFFSET, LEDGER_SIZE } from "../../firmware/defs/medium.js";
+import * as page from "../../firmware/defs/selftest.js";
 import type { Identity } from "../../host/flash/board.js";
 import { checkClocks, checkCodeFlash, checkDataFlash, checkPart, checkUart } from "../../host/flash/selftest/checks.js";
 import { checkNoise, largestProportion, longestRun, mostCommonEstimate } from "../../host/flash/selftest/noise.js";
-import * as page from "../../host/flash/selftest/page.js";
 import { checkPanel } from "../../host/flash/selftest/panel.js";
 import type { Row, Verdict } from "../../host/flash/selftest/row.js";
 import type { Bench } from "../../host/flash/selftest/runner.js";
@@ -55,18 +54,6 @@ const verdicts = async (check: string, one: Bench): Promise<[string, Verdict][]>
   (await CHECKS[check]!(one)).map(({ item, verdict }) => [item, verdict]);
 const differing = async (check: string, one: Bench): Promise<string[]> =>
   (await verdicts(check, one)).filter(([, verdict]) => verdict === "differs").map(([item]) => item);
-
-describe("the self-test's page", () => {
-  it("is the same for host and board", () => {
-    const header = readFileSync(new URL("../../board/ek-ra6m5/selftest/page.h", import.meta.url), "utf8");
-    const numbers = new Map<string, number>();
-    for (const [, name, value] of header.matchAll(/^#define (SELFTEST_\w+) (0x[0-9A-F]+|\d+)u\b/gm))
-      numbers.set(name!, Number(value));
-    expect(numbers.size).toBeGreaterThan(18);
-    for (const [name, value] of numbers) expect([name, (page as Record<string, number>)[name]]).toEqual([name, value]);
-    expect(page.SELFTEST_DATA_AT).toBe(0x08000000 + LEDGER_OFFSET + LEDGER_SIZE - DATA_BLOCK);
-  });
-});
 
 describe("BRINGUP.md", () => {
   const text = readFileSync(new URL("../../board/ek-ra6m5/BRINGUP.md", import.meta.url), "utf8");

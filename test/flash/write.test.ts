@@ -1,11 +1,13 @@
 /** `mbs flash` with the real OpenOCD on the virtual board: what is flashed runs, what is to be kept is kept, and the rest is refused. */
+
 import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { DATA_BLOCK, DATA_UNIT } from "../../firmware/defs/medium.js";
 import { SETUP_AT } from "../../host/flash/descriptor.js";
+import type { Segment } from "../../host/flash/hex.js";
 import { DATA, SLOTS } from "../../host/flash/map.js";
-import type { Segment } from "../../host/image/hex.js";
 import { missing, why } from "../board/probe/openocd.js";
+import { builtPath } from "../device/built.js";
 import { ELF, FlashDesk, firmware, nextFirmware } from "./desk.js";
 import { describeAs, imageHeader } from "./parts.js";
 
@@ -84,6 +86,20 @@ describe.skipIf(missing !== undefined)(`mbs flash of a board with a store${why}`
     expect(desk.board.peek(SETUP_AT, 32)!.equals(SETUP_CODE)).toBe(true);
     expect(await desk.records()).toEqual(records);
     expect(desk.faults).toEqual([]);
+  });
+
+  it("changes what runs the core and back again, says so, and every record reads as before", async () => {
+    const compiled = await desk.ok(["write", builtPath("ek-ra6m5-aot.elf")]);
+    expect(compiled).toMatchObject({ engine: "ahead-of-time code", before: { engine: "wasm3" }, kept: instance });
+    expect(await desk.records()).toEqual(records);
+    const { exitCode, out } = await desk.flash(["write", builtPath("ek-ra6m5.elf")]);
+    expect([exitCode, out]).toEqual([
+      0,
+      expect.stringContaining("is run by wasm3 now, and was by ahead-of-time code."),
+    ]);
+    expect(await desk.records()).toEqual(records);
+    expect(desk.faults).toEqual([]);
+    await desk.ok(["write", desk.path("next.hex")]);
   });
 
   it("verifies what is there, apart from a setup code of the board's own, and says where a file differs", async () => {

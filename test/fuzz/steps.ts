@@ -174,7 +174,7 @@ export class Player {
     new Deframer().push(bytes, (frame) => frames.push(frame));
     must(frames.length === bytes.filter((byte) => byte === 0).length, "an answer is no frame");
     for (const { type, payload } of frames) {
-      must(type !== FrameType.Open && type !== FrameType.Next, "the device sends what only hosts send");
+      must(![FrameType.Open, FrameType.Next, FrameType.Rate].includes(type), "the device sends what only hosts send");
       if (type === FrameType.Opened) this.#pending = Buffer.from(payload).readUInt16LE(0);
     }
   }

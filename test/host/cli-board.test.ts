@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { runBoard } from "../../board/virtual/run.js";
 import { writeSetting } from "../../host/config.js";
 import { formatKey } from "../../host/keys/text.js";
+import { OPERATORS } from "../cli/manifests.js";
 import { type Ended, runMbs, type Terminal } from "../cli/run.js";
 import { run, workDirectory } from "./keys.js";
 
@@ -67,15 +68,7 @@ async function ok(argv: readonly string[], terminal?: Terminal): Promise<string>
 }
 
 const json = async (argv: readonly string[]) => JSON.parse(await ok([...argv, "--json"]));
-const MANIFEST = `[instance]
-name = "board"
-[[operator]]
-id = "ops"
-role = "admin"
-[[operator]]
-id = "deploy"
-role = "user"
-[[credential]]
+const MANIFEST = `${OPERATORS}[[credential]]
 label = "release"
 generate = true
 usage = "sshsig"
@@ -113,7 +106,7 @@ describe("the life of a device", { timeout: 180_000 }, () => {
     });
     const wrong = await mbs(["provision", path("m.toml")], { env: { MBS_SETUP_CODE: `${"00".repeat(31)}01` } });
     expect(wrong).toMatchObject({ exitCode: 1, err: expect.stringContaining("refused the setup code") });
-    setTimeout(() => monitor.write("power cut\n"), 2000); // inside the next flash operation
+    monitor.write("power cut 200\n"); // inside provisioning
     const cut = await mbs(["provision", path("m.toml"), "--setup-code-file", path("code")]);
     expect([0, 3]).toContain(cut.exitCode); // the client goes on by itself, when the board is back in time
     expect(cuts).toBe(1);

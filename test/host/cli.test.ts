@@ -1,7 +1,8 @@
 /** The command line: main(argv, io) against a mock store behind a TCP port, and the program itself where only a process tells. */
 import { spawn } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import type { Socket } from "node:net";
+import { join } from "node:path";
 import { beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { Status } from "../../firmware/defs/status.js";
 import { State } from "../../firmware/defs/wire.js";
@@ -65,6 +66,49 @@ describe("mbs put and get", () => {
     expect((await mbs(["get", "bin"])).bytes).toEqual(readFileSync(path("secret.bin")));
     await ok(["put", path("secret.txt"), "--label", "txt", "--exportable"]);
     expect((await mbs(["get", "txt"], { tty: true })).out).toBe("open sesame");
+  });
+
+  it("gets several records into a directory, under their labels or handles, and tells which one is refused", async () => {
+    const put = async (label: string, ...more: string[]) =>
+      (await ok(["put", path("secret.txt"), ...(label === "" ? [] : ["--label", label]), ...more])).trim();
+    await put("tls/web", "--exportable");
+    await put("tls_web", "--exportable");
+    await put(".hidden", "--exportable");
+    const plain = await put("", "--exportable");
+    const kept = await put("kept");
+    const into = path("several");
+    expect(await mbs(["get", "tls/web", "tls_web", "-o", into])).toMatchObject({
+      exitCode: 2,
+      err: expect.stringContaining("directory"),
+    });
+    mkdirSync(into);
+    const json = JSON.parse(await ok(["get", "tls/web", "tls_web", ".hidden", plain, "tls/web", "-o", into, "--json"]));
+    const [, same] = json.records.map(({ handle }: { handle: string }) => handle);
+    expect(readdirSync(into).sort()).toEqual(["_hidden", plain, same, "tls_web"].sort());
+    for (const name of readdirSync(into)) {
+      expect(readFileSync(join(into, name), "utf8")).toBe("open sesame");
+      expect(statSync(join(into, name)).mode & 0o777).toBe(0o600);
+    }
+    const other = path("others");
+    mkdirSync(other);
+    writeFileSync(join(other, "tls_web"), "precious");
+    expect((await mbs(["get", ".hidden", "tls_web", "-o", other])).err).toContain("exists already");
+    expect(readdirSync(other)).toEqual(["tls_web"]);
+    const refused = await mbs(["get", "kept", ".hidden", "-o", other]);
+    expect([refused.exitCode, refused.err]).toEqual([1, expect.stringContaining(`Record ${kept}: `)]);
+    expect(readdirSync(other).sort()).toEqual(["_hidden", "tls_web"]);
+  });
+
+  it("gives each of several records a file of its own, also where capitals do not count and labels look like handles", async () => {
+    const put = async (...more: string[]) => (await ok(["put", path("secret.txt"), "--exportable", ...more])).trim();
+    const plain = await put();
+    const upper = await put("--label", "Key");
+    const lower = await put("--label", "key");
+    const alike = await put("--label", plain.toUpperCase());
+    const into = path("alike");
+    mkdirSync(into);
+    await ok(["get", upper, lower, alike, plain, "-o", into, "--force"]);
+    expect(readdirSync(into).sort()).toEqual(["Key", lower, alike, plain].sort());
   });
 
   it("overwrites nothing without --force", async () => {

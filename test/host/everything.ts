@@ -60,6 +60,12 @@ export class Overheard implements Carrier {
     this.answers.push(Uint8Array.from(answered.answer));
     return answered;
   }
+  async sealedAll(inners: readonly Uint8Array[]): Promise<Answered[]> {
+    this.requests.push(...inners.map((inner) => Uint8Array.from(inner)));
+    const answered = await this.#connection.sealedAll(inners);
+    this.answers.push(...answered.map(({ answer }) => Uint8Array.from(answer)));
+    return answered;
+  }
   as(operator: Operator): void {
     this.#connection.as(operator);
   }

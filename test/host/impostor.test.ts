@@ -3,6 +3,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { beforeEach, describe, expect, it } from "vitest";
 import { ImageState } from "../../firmware/defs/image.js";
+import { PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
@@ -48,7 +49,7 @@ interface Claims {
 function impostor({ state, hello = Buffer.alloc(16), instance, asking: claimed = {} }: Claims) {
   const seen: Message[] = [];
   const standing = (told: Uint8Array): [Key, number | Uint8Array][] => [
-    [Key.Protocol, 2],
+    [Key.Protocol, PROTOCOL_VERSION],
     [Key.Format, 0],
     [Key.Instance, told],
     [Key.State, state],

@@ -4,6 +4,7 @@ import { BUSY_MAX, BusyReason, FrameType, MESSAGE_MAX, PAYLOAD_MAX } from "../..
 import { DeclinedError, DisconnectedError, ProtocolError, UnreachedError } from "../../host/client/errors.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
 import { type Busy, Link, type LinkOptions } from "../../host/client/link.js";
+import { AHEAD_MAX } from "../../host/client/request.js";
 import { type Faults, MockDevice, type MockOptions, MockWire } from "./mock-device.js";
 import { random } from "./random.js";
 import { VirtualTime } from "./virtual-time.js";
@@ -41,6 +42,19 @@ describe("Link while a touch is awaited", () => {
     expect(await link.exchange(text(2000))).toEqual(reply(text(2000)));
     expect(heard).toEqual([{ ms: 30_000, reason: BusyReason.Touch, now: 0 }]);
     expect(time.now).toBe(12_000);
+  });
+
+  it("waits for each of several requests that were sent ahead, and sends nothing meanwhile", async () => {
+    const plain = text(5);
+    const { wire, open, time } = setUp({
+      answer: (request) => (request.length === plain.length ? reply(request) : { finish: () => reply(request) }),
+      touch: () => 12_000,
+    });
+    const link = await open();
+    wire.sent.length = 0;
+    const answers = await link.exchangeAll([text(9), plain, text(7)]);
+    expect(answers).toEqual([undefined, reply(plain), reply(text(7))]);
+    expect([wire.sent.length, time.now]).toEqual([1, 12_000]);
   });
 
   it("waits until the device gives up", async () => {
@@ -169,6 +183,65 @@ describe("Link", () => {
     ).toBe(true);
   });
 
+  it("sends requests ahead, as many as the device can hold, and gives the answers in their order", async () => {
+    const { device, wire, open } = setUp();
+    const link = await open();
+    wire.sent.length = 0;
+    const requests = Array.from({ length: 40 }, (_, i) => Buffer.concat([text(100 + i), Uint8Array.of(i)]));
+    expect(await link.exchangeAll(requests)).toEqual(requests.map(reply));
+    expect(frames(wire.sent.slice(0, 1)).length).toBeGreaterThan(10);
+    expect(Math.max(...wire.sent.map(({ length }) => length))).toBeLessThanOrEqual(AHEAD_MAX);
+    expect(device.requests).toEqual(requests);
+    expect(await link.exchangeAll([])).toEqual([]);
+    expect(await link.exchangeAll([text(5), text(9000), text(5)])).toEqual([text(5), text(9000), text(5)].map(reply));
+  });
+
+  it("asks at once for the one fragment that was lost, when the last has come", async () => {
+    const { wire, open, time, device } = setUp();
+    const link = await open();
+    let lost = 0;
+    wire.faults = (bytes, direction) =>
+      direction === "to host" && frames([bytes])[0]?.index === 2 && lost++ === 0 ? [] : [{ after: 0, bytes }];
+    wire.sent.length = 0;
+    const request = text(4000);
+    expect(await link.exchange(request)).toEqual(reply(request));
+    expect([lost, time.now, device.requests.length]).toEqual([2, 0, 1]);
+    expect(frames(wire.sent).map(({ type }) => type)).toEqual([3, 3, 3, 3, 5]);
+  });
+
+  it("loses no request that was sent ahead over a bad wire, and tells of each answer that was lost", async () => {
+    const { below, seed } = random();
+    const { device, wire, time } = setUp({ answer: (request) => Buffer.concat([request, request, request]) });
+    wire.faults = (bytes) => {
+      const what = below(10);
+      if (what === 0) return [];
+      if (what === 1) return [{ after: below(2500), bytes }];
+      if (what === 2) return [{ after: 0, bytes: bytes.map((byte) => (below(200) === 0 ? below(256) : byte)) }];
+      return [{ after: 0, bytes }];
+    };
+    const link = await Link.open(wire, { clock: time, retransmissions: 100 });
+    const sent: Uint8Array[] = [];
+    let lost = 0;
+    for (let round = 0; round < 100; round++) {
+      const requests = Array.from({ length: 1 + below(12) }, (_, i) =>
+        Buffer.concat([Uint8Array.of(round, i), text(below(700))]),
+      );
+      sent.push(...requests);
+      const answers = await link.exchangeAll(requests);
+      expect(answers.at(-1), seed).toBeDefined();
+      requests.forEach((request, i) => {
+        if (answers[i] === undefined) lost++;
+        else expect(Buffer.compare(answers[i], Buffer.concat([request, request, request])), seed).toBe(0);
+      });
+    }
+    expect(
+      device.requests.map((one) => Buffer.from(one).toString("hex")),
+      seed,
+    ).toEqual(sent.map((one) => Buffer.from(one).toString("hex")));
+    expect(lost, seed).toBeGreaterThan(0);
+    expect(lost, seed).toBeLessThan(sent.length / 2);
+  });
+
   it("sends a lost frame again byte for byte, five times, and then calls the device silent", async () => {
     const { wire, open, time } = setUp();
     const link = await open();
@@ -283,7 +356,7 @@ describe("Link", () => {
     expect(time.now).toBe(100);
   });
 
-  it("ignores strays: other links, other sequences, other fragments, other types, noise", async () => {
+  it("ignores strays: other links, other sequences, other types, noise", async () => {
     const { wire, open } = setUp();
     const link = await open();
     wire.faults = (bytes, direction) => {
@@ -294,7 +367,6 @@ describe("Link", () => {
         { link: frame.link ^ 1, type: FrameType.Closed },
         { link: frame.link ^ 1, type: FrameType.Busy, payload: new Uint8Array(99) },
         { sequence: frame.sequence - 1 },
-        { index: frame.index + 1 },
         { type: FrameType.Opened },
         { type: 99 as FrameType },
       ];
@@ -307,6 +379,7 @@ describe("Link", () => {
 
   it.each<[string, (frame: Frame) => Frame]>([
     ["an answer without end", (frame) => ({ ...frame, more: true, payload: new Uint8Array(PAYLOAD_MAX) })],
+    ["a fragment behind all that a message can have", (frame) => ({ ...frame, index: 40 })],
     ["a short fragment that is not the last", (frame) => ({ ...frame, more: true, payload: new Uint8Array(10) })],
     ["Busy of the wrong length", (frame) => ({ ...frame, type: FrameType.Busy, payload: new Uint8Array(4) })],
     ["Busy for a day", (frame) => ({ ...frame, type: FrameType.Busy, payload: Uint8Array.of(0, 0x5c, 0x26, 5, 0) })],

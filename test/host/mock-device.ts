@@ -1,6 +1,14 @@
 /** A mock device for tests of the client: the device's end of the link (SPEC.md §8) over any function from request to answer,
  *  and a wire that drops, doubles, delays and damages frames when it is told to. It stores nothing and checks no message. */
-import { BusyReason, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
+import {
+  BusyReason,
+  FrameType,
+  LINE_RATE,
+  MESSAGE_MAX,
+  PAYLOAD_MAX,
+  PROTOCOL_VERSION,
+  RATE_MS,
+} from "../../firmware/defs/link.js";
 import { TOUCH_WAIT_MS } from "../../firmware/defs/session.js";
 import type { Clock } from "../../host/client/clock.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
@@ -19,6 +27,8 @@ export interface MockOptions {
   touch?: () => number | undefined;
   /** Milliseconds that a request takes; more than 0: Busy is sent first. */
   work?: (request: Uint8Array) => number;
+  /** Bits per second that its line can do at the most. */
+  fastest?: number;
 }
 
 export class MockDevice {
@@ -31,12 +41,14 @@ export class MockDevice {
   #taken = 0;
   #request: Uint8Array[] = [];
   #response: Uint8Array | undefined;
-  #fragment = 0;
   #working = false;
   /** The number of the request that waits for a touch. */
   #awaited: number | undefined;
   #count = 0;
   #power = 0;
+  #heard = 0;
+  /** Bits per second that it hears and speaks at. */
+  rate: number = LINE_RATE;
   /** Requests that were carried out, in order. */
   readonly requests: Uint8Array[] = [];
   /** Receives frames to send. */
@@ -47,7 +59,13 @@ export class MockDevice {
     this.#options = options;
   }
 
-  receive(bytes: Uint8Array): void {
+  /** @param rate that they were sent at */
+  receive(bytes: Uint8Array, rate = this.rate): void {
+    if (rate !== this.rate) {
+      this.rate = LINE_RATE; // what it reads is no frame
+      return;
+    }
+    this.#heard++;
     this.#deframer.push(bytes, (frame) => {
       if (!this.#working) this.#onFrame(frame);
     });
@@ -55,6 +73,7 @@ export class MockDevice {
 
   /** Forgets every link, as a power cut does; what was carried out stays carried out. */
   restart(): void {
+    this.rate = LINE_RATE;
     this.#power++;
     this.#deframer = new Deframer();
     this.#current = this.#pending = this.#response = undefined;
@@ -68,6 +87,10 @@ export class MockDevice {
       this.#open(frame);
       return;
     }
+    if (frame.type === FrameType.Rate) {
+      this.#setRate(frame);
+      return;
+    }
     if (this.#pending?.id === frame.link && frame.sequence === 1 && frame.type === FrameType.Data) {
       this.#current = this.#pending;
       this.#pending = this.#response = undefined;
@@ -78,10 +101,23 @@ export class MockDevice {
     if (this.#current?.id !== frame.link) this.#reply(FrameType.Closed, { link: frame.link });
     else if (frame.type === FrameType.Data) this.#data(frame);
     else if (frame.type === FrameType.Next && frame.sequence === this.#taken && this.#response !== undefined) {
-      if (frame.index !== this.#fragment && frame.index !== this.#fragment + 1) return;
-      this.#fragment = frame.index;
-      this.#respond();
+      if (frame.index * PAYLOAD_MAX < this.#response.length) this.#fragment(this.#response, frame.index);
     }
+  }
+
+  /** Answers at the present rate, then changes it. */
+  #setRate(frame: Frame): void {
+    const wanted = Buffer.from(frame.payload).readUInt32LE(0);
+    const rate = wanted <= (this.#options.fastest ?? Number.POSITIVE_INFINITY) ? wanted : this.rate;
+    const payload = Buffer.alloc(4);
+    payload.writeUInt32LE(rate);
+    this.#reply(FrameType.Rated, { link: frame.link, payload });
+    this.rate = rate;
+    const power = this.#power;
+    const heard = this.#heard;
+    this.#time.after(RATE_MS, () => {
+      if (power === this.#power && heard === this.#heard) this.rate = LINE_RATE;
+    });
   }
 
   #open(frame: Frame): void {
@@ -109,7 +145,7 @@ export class MockDevice {
   #repeat(): void {
     if (this.#awaited !== undefined) this.#busy(TOUCH_WAIT_MS, BusyReason.Touch);
     else if (this.#response === undefined) this.#reply(FrameType.Ack, {});
-    else this.#respond();
+    else this.#respond(this.#response);
   }
 
   #work(request: Uint8Array): void {
@@ -147,8 +183,7 @@ export class MockDevice {
 
   #finish(response: Uint8Array): void {
     this.#response = response;
-    this.#fragment = 0;
-    this.#respond();
+    this.#respond(response);
   }
 
   #busy(ms: number, reason: BusyReason): void {
@@ -158,14 +193,14 @@ export class MockDevice {
     this.#reply(FrameType.Busy, { payload });
   }
 
-  #respond(): void {
-    const from = this.#fragment * PAYLOAD_MAX;
-    const payload = this.#response!.subarray(from, from + PAYLOAD_MAX);
-    this.#reply(FrameType.Data, {
-      more: from + payload.length < this.#response!.length,
-      index: this.#fragment,
-      payload,
-    });
+  #respond(response: Uint8Array): void {
+    for (let index = 0; index === 0 || index * PAYLOAD_MAX < response.length; index++) this.#fragment(response, index);
+  }
+
+  #fragment(response: Uint8Array, index: number): void {
+    const from = index * PAYLOAD_MAX;
+    const payload = response.subarray(from, from + PAYLOAD_MAX);
+    this.#reply(FrameType.Data, { more: from + payload.length < response.length, index, payload });
   }
 
   #reply(type: FrameType, fields: Partial<Frame>): void {
@@ -184,6 +219,9 @@ export const perfect: Faults = (bytes) => [{ after: 0, bytes }];
 /** A wire between a client and a mock device. */
 export class MockWire implements Transport {
   readonly name = "mock";
+  bitRate?: number;
+  fastest?: number;
+  setRate?: (bits: number) => Promise<void>;
   readonly #time: Clock;
   readonly #device: MockDevice;
   #receive: (bytes: Uint8Array) => void = () => {};
@@ -196,13 +234,26 @@ export class MockWire implements Transport {
   constructor(time: Clock, device: MockDevice) {
     this.#time = time;
     this.#device = device;
-    device.send = (bytes) => this.#carry(bytes, "to host", (got) => this.#receive(got));
+    device.send = (bytes) => {
+      const { rate } = device;
+      this.#carry(bytes, "to host", (got) => (this.bitRate ?? rate) === rate && this.#receive(got));
+    };
   }
 
   async write(bytes: Uint8Array): Promise<void> {
     if (this.isClosed) throw new Error("the mock wire is closed");
     this.sent.push(bytes);
-    this.#carry(bytes, "to device", (got) => this.#device.receive(got));
+    const rate = this.bitRate;
+    this.#carry(bytes, "to device", (got) => this.#device.receive(got, rate));
+  }
+
+  /** From here on its rate can be changed, up to this one. */
+  speedUp(fastest: number): void {
+    this.bitRate = LINE_RATE;
+    this.fastest = fastest;
+    this.setRate = async (bits) => {
+      this.bitRate = bits;
+    };
   }
 
   onData(receive: (bytes: Uint8Array) => void): void {

@@ -33,6 +33,18 @@ describe("CipherState", () => {
     }
   });
 
+  it("opens a message by its number when those before it are lost, and none that came before it afterwards", () => {
+    const sender = new CipherState(key());
+    const messages = ["a", "b", "c", "d"].map((one) => sender.encrypt(text(one)));
+    const receiver = new CipherState(key());
+    for (const wrong of [undefined, 1n, 3n])
+      expect(() => receiver.decrypt(messages[2]!, undefined, wrong)).toThrow("is not genuine");
+    expect(receiver.decrypt(messages[2]!, undefined, 2n)).toEqual(text("c"));
+    expect(() => receiver.decrypt(messages[1]!, undefined, 1n)).toThrow("came already");
+    expect(receiver.decrypt(messages[3]!)).toEqual(text("d"));
+    expect(receiver.next).toBe(4n);
+  });
+
   it("writes the nonce as four zeros and 64 bits, low byte first", () => {
     const cipher = createCipheriv("chacha20-poly1305", key(), Buffer.from("000000000807060504030201", "hex"), {
       authTagLength: 16,

@@ -27,7 +27,8 @@ function direct(store = new MockStore().makeReady()) {
     if (!(answer instanceof Uint8Array)) throw new Error("nobody is at the board");
     return answer;
   };
-  return { store, sent, link: { exchange } };
+  const exchangeAll = (all: readonly Uint8Array[]) => Promise.all(all.map(exchange));
+  return { store, sent, link: { exchange, exchangeAll } };
 }
 
 /** A client of a store; several may share one. */
@@ -43,6 +44,7 @@ function connected(store: MockStore, operator: Operator, options: ClientOptions 
 }
 
 const list = encodeMessage(message([[Key.Command, Command.List]]));
+const info = encodeMessage(message([[Key.Command, Command.Info]]));
 const wrong = (operator: Operator): Operator => ({ id: operator.id, key: Buffer.alloc(32, 0x77) });
 const put = { body: encodeParts([{ kind: 4, secret: true, algorithm: 0, content: Buffer.from("the secret") }]) };
 const request = { ...put, usage: Usage.Opaque, tier: Tier.Private, policy: 1 };
@@ -61,6 +63,50 @@ describe("Session", () => {
     expect(sent.map((bytes) => bytes[0])).toEqual([0, 1, 2, 2]);
     expect(sent[2]!.length).toBe(list.length + 19);
     expect(store.session.handshakes).toBe(1);
+  });
+
+  it("asks again, by itself, what was sent ahead and whose answer was lost", async () => {
+    const { link, sent } = direct();
+    const lossy = {
+      ...link,
+      exchangeAll: async (all: readonly Uint8Array[]) =>
+        (await link.exchangeAll(all)).map((answer, i) => (i === 1 || i === 2 ? undefined : answer)),
+    };
+    const session = await Session.open(lossy, AUDITOR);
+    const before = sent.length;
+    const answers = (await session.exchangeAll([list, info, list, info, info])).map(decodeMessage);
+    expect(answers.map((answer) => answer.get(Key.Command))).toEqual([0, 0, 0, 0, 0]);
+    expect(answers.map((answer) => answer.has(Key.Entries))).toEqual([true, false, true, false, false]);
+    expect(sent.length - before).toBe(7);
+    expect(decodeMessage(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
+  });
+
+  it("takes no answer for that to another request, whatever the line moves, calls lost and keeps back for what is asked again", async () => {
+    for (const moved of [
+      [undefined, 0, 1],
+      [undefined, 0, 2],
+      [undefined, 2, 1],
+      [0, 2, 1],
+      [0, 0, 2],
+      [undefined, undefined, 0],
+      [undefined, undefined, 1],
+      [0, undefined, 1],
+    ]) {
+      const { link } = direct();
+      let kept: Uint8Array[] = [];
+      const moving = {
+        ...link,
+        exchangeAll: async (all: readonly Uint8Array[]) => {
+          const answers = await link.exchangeAll(all);
+          if (all.length < moved.length) return [kept.shift() ?? answers[0]];
+          kept = answers.filter((_, from) => !moved.includes(from));
+          return moved.map((from) => (from === undefined ? undefined : answers[from]));
+        },
+      };
+      const session = await Session.open(moving, AUDITOR);
+      await expect(session.exchangeAll([list, info, list]), String(moved)).rejects.toThrow(NoiseError);
+      await expect(session.exchange(list)).rejects.toThrow("closed");
+    }
   });
 
   it("tells the device apart for who asks", async () => {

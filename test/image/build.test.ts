@@ -12,10 +12,11 @@ import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
 import { bytesAt, readFlashFile } from "../../host/flash/file.js";
+import type { Segment } from "../../host/flash/hex.js";
 import { DATA, SLOTS } from "../../host/flash/map.js";
-import type { Segment } from "../../host/image/hex.js";
 import { boardTag } from "../../host/image/inspect.js";
 import { FileStore } from "../../host/keys/file.js";
+import { credential, TOKEN, writeManifests } from "../cli/manifests.js";
 import { runMbs } from "../cli/run.js";
 import { V8Device } from "../device/v8.js";
 import { workDirectory } from "../host/keys.js";
@@ -29,18 +30,13 @@ const config = join(directory, "config");
 mkdirSync(config, { mode: 0o700 });
 const path = (name: string) => join(directory, name);
 const mbs = (...argv: string[]) => runMbs(argv, { MBS_CONFIG_DIR: config, MBS_KEYS: "file" });
-const TOKEN = "a token that nobody else should read";
-writeFileSync(path("token"), TOKEN);
+const { plain, making } = writeManifests(directory);
 writeFileSync(path("large"), "x".repeat(3500));
 
-const credential = (label: string, more: string) => `[[credential]]\nlabel = "${label}"\n${more}\n`;
-const TOKENS = credential("api/token", 'file = "token"\nformat = "raw"\nexportable = true');
 function manifest(name: string, text: string): string {
   writeFileSync(path(name), `[instance]\nname = "images"\n${text}`);
   return path(name);
 }
-const plain = manifest("plain.toml", TOKENS);
-const making = manifest("making.toml", TOKENS + credential("ssh/deploy", 'generate = true\nusage = "sshsig"'));
 
 /** A blank board, and a file with its transport key. */
 function board(n = 0): { target: Bench<V8Device>; key: string } {
@@ -91,6 +87,7 @@ describe("mbs image build --for", () => {
     expect([exitCode, err.includes("SECRET")]).toEqual([0, false]);
     const told = JSON.parse(out);
     expect(told).toMatchObject({ warning: null, kind: "sealed", sealed: { uniqueId: uidOf(target), items: 6 } });
+    expect(told.sealed.bytes).toBe(readFileSync(path("device.image.bin")).length);
     await flash(target, path("device.hex"));
     image.open(target);
     expect(image.standing(target)).toEqual(image.DONE);

@@ -178,7 +178,7 @@ describe.each(deviceTargets)("a frame to $name", (kind) => {
     device.close();
   });
 
-  it("keeps its answer when a frame that is dropped follows in the same piece", () => {
+  it("answers what it answers when a frame that is dropped follows in the same piece", () => {
     const { device } = ready(kind, SMALL);
     const opened = device.exchange(encodeFrame({ ...open, link: 8 }));
     const id = decodeFrame(opened.subarray(0, -1))!.payload;

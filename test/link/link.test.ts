@@ -133,7 +133,7 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
       it.target.close();
     });
 
-  it("gives an answer in fragments: the present one again, the next one, and no other", () => {
+  it("sends all fragments of an answer, any one again when it is asked for, and all when the request comes again", () => {
     const it = line();
     const target = it.target;
     const content = body(2500);
@@ -149,20 +149,41 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
       ),
     );
     const next = (index: number) => it.send({ type: FrameType.Next, link, sequence: 1, index });
-    const [first] = it.send({ link, sequence: 1, payload });
-    expect([first!.index, first!.more, first!.payload.length]).toEqual([0, true, PAYLOAD_MAX]);
-    expect(next(2)).toEqual([]);
-    expect(next(0)).toEqual([first]);
-    const [second] = next(1);
-    expect(next(1)).toEqual([second]);
-    expect(next(0)).toEqual([]);
-    const [third] = next(2);
-    expect([third!.index, third!.more]).toEqual([2, false]);
-    expect(next(3)).toEqual([]);
-    const whole = Buffer.concat([first!, second!, third!].map((frame) => frame.payload));
+    const all = it.send({ link, sequence: 1, payload });
+    expect(all.map(({ index, more }) => [index, more])).toEqual([
+      [0, true],
+      [1, true],
+      [2, false],
+    ]);
+    expect(all.map(({ payload }) => payload.length).slice(0, 2)).toEqual([PAYLOAD_MAX, PAYLOAD_MAX]);
+    for (const index of [1, 0, 2, 2, 0]) expect(next(index)).toEqual([all[index]]);
+    for (const index of [3, 33, 0xffff]) expect(next(index)).toEqual([]);
+    expect(it.send({ link, sequence: 1, payload })).toEqual(all);
+    const whole = Buffer.concat(all.map((frame) => frame.payload));
     expect(Buffer.from(session.open(whole)).includes(Buffer.from(content))).toBe(true);
     expect(it.send({ type: FrameType.Next, link, sequence: 2, index: 0 })).toEqual([]);
     target.close();
+  });
+
+  it("answers requests that come in one piece, each whole, one after the other", () => {
+    const it = line();
+    const made = handle(put(it.target, { body: body(2500) }));
+    const session = plant(it.target.device);
+    const link = it.open(2);
+    const get = encodeMessage(
+      message([
+        [Key.Command, Command.Get],
+        [Key.Handle, made],
+      ]),
+    );
+    const requests = [get, INFO, get].map((plain) => session.seal(plain));
+    const frames = it.send(...requests.map((payload, i) => ({ link, sequence: i + 1, payload })));
+    const answers = requests.map((_, i) => frames.filter(({ sequence }) => sequence === i + 1));
+    expect(answers.map((one) => one.map(({ index }) => index))).toEqual([[0, 1, 2], [0], [0, 1, 2]]);
+    const [first, info, second] = answers.map((one) => session.open(Buffer.concat(one.map(({ payload }) => payload))));
+    expect(second).toEqual(first);
+    expect(decodeMessage(info!).get(Key.Custody)).toBeDefined();
+    it.target.close();
   });
 
   it("takes a request in fragments of any size, acknowledges each once more when it is doubled", () => {

@@ -28,9 +28,10 @@ export class DeviceWire implements Transport {
   }
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.#carry(bytes, (arrived) => {
-      for (const frame of framesIn(this.device.exchange(arrived))) this.#carry(frame, this.#receive);
-    });
+    for (const sent of framesIn(bytes))
+      this.#carry(sent, (arrived) => {
+        for (const frame of framesIn(this.device.exchange(arrived))) this.#carry(frame, this.#receive);
+      });
   }
 
   onData(receive: (bytes: Uint8Array) => void): void {

@@ -24,6 +24,7 @@ export { begin as sha512Begin, end as sha512End, update as sha512Update } from "
 export { x25519, x25519Base } from "../../firmware/crypto/x25519";
 export { MEMORY_USED, MESSAGE, STATIC_BASE } from "../../firmware/memory";
 
+const VEIL: u8 = 0xa5;
 const NOTHING: u32 = 0;
 const SHARED: u32 = 1;
 const BASE: u32 = 2;
@@ -33,7 +34,7 @@ const VERIFY: u32 = 5;
 const HASH: u32 = 6;
 
 const REQUEST: usize = VAULT; // as far as it has come
-const SECRET: usize = VAULT + 32; // the second byte of the request, 32 times
+const SECRET: usize = VAULT + 32; // the second byte of the request XOR VEIL, 32 times
 const POINT: usize = VAULT + 64; // u = 9, and what the operations make of it
 const KEY: usize = VAULT + 96;
 const SIGNATURE: usize = VAULT + 128;
@@ -46,7 +47,7 @@ export function start(mode: i32, trapCode: i32): i32 {
   return 0;
 }
 
-/** Two received bytes are one operation: its number, and the secret's bytes. Answers one byte: 1 = done, 0 = refused. A verify is that
+/** Two received bytes are one operation: its number, and the secret's bytes XOR VEIL: a zero ends a frame, and the board hands it over alone. Answers one byte: 1 = done, 0 = refused. A verify is that
  *  of the signature made last. */
 export function take(n: i32): i32 {
   memory.copy(REQUEST + received, RX, n);
@@ -54,7 +55,7 @@ export function take(n: i32): i32 {
   if (received < 2) return 0;
   received = 0;
   const operation: u32 = load<u8>(REQUEST);
-  memory.fill(SECRET, load<u8>(REQUEST, 1), 32);
+  memory.fill(SECRET, load<u8>(REQUEST, 1) ^ VEIL, 32);
   let done = true;
   if (operation == SHARED) done = x25519(POINT, SECRET, POINT);
   else if (operation == BASE) x25519Base(POINT, SECRET);

@@ -19,8 +19,8 @@ export const COMB = `    let word = load<u64>(COMB + at) & is0;
     word |= load<u64>(COMB + at, 576) & is6;
     word |= load<u64>(COMB + at, 672) & is7;
 `;
-const CHOICE = `    const first = load<u64>(A + i);
-    store<u64>(A + i, first ^ ((first ^ load<u64>(C + i)) & mask));
+export const CHOICE = `  const first = load<u64>(A + at);
+  store<u64>(A + at, first ^ ((first ^ load<u64>(C + at)) & mask));
 `;
 const RANDOM_CHOICE =
   "    store<u64>(out + i, random ^ ((random ^ load<u64>(OPERATOR + i, OPERATOR_OFF_KEY)) & mask));\n";
@@ -51,21 +51,21 @@ export const leaks: readonly Leak[] = [
     name: "ladder-by-branch",
     file: `${CRYPTO}/x25519.ts`,
     from: CHOICE,
-    to: "    if (mask != 0) store<u64>(A + i, load<u64>(C + i));\n",
+    to: "  if (mask != 0) store<u64>(A + at, load<u64>(C + at));\n",
     told: ["x25519/x25519"],
   },
   {
     name: "ladder-by-address",
     file: `${CRYPTO}/x25519.ts`,
     from: CHOICE,
-    to: "    store<u64>(A + i, load<u64>(A + i + <usize>swap * 2 * ELEMENT));\n",
+    to: "  store<u64>(A + at, load<u64>(A + at + (<usize>mask & (2 * ELEMENT))));\n",
     told: ["x25519/x25519"],
   },
   {
     name: "ladder-by-select",
     file: `${CRYPTO}/x25519.ts`,
     from: CHOICE,
-    to: "    const first = load<u64>(A + i);\n    const other = load<u64>(C + i);\n    store<u64>(A + i, swap != 0 ? other : first);\n",
+    to: "  const first = load<u64>(A + at);\n  const other = load<u64>(C + at);\n  store<u64>(A + at, mask != 0 ? other : first);\n",
     told: ["x25519/x25519"],
   },
   {
@@ -78,23 +78,23 @@ export const leaks: readonly Leak[] = [
   {
     name: "poly1305-last-subtraction-by-branch",
     file: `${CRYPTO}/poly1305.ts`,
-    from: "  h0 = (h0 & ~keep) | (g0 & MASK & keep);\n",
-    to: "  if (keep != 0) wipe(R, 20);\n  h0 = (h0 & ~keep) | (g0 & MASK & keep);\n",
+    from: "  let sum = carry * 5 + h0 + <u64>load<u32>(PAD);\n",
+    to: "  if (carry != 0) wipe(R, 16);\n  let sum = carry * 5 + h0 + <u64>load<u32>(PAD);\n",
     told: ["poly1305/end"],
   },
   {
     name: "poly1305-carry-by-division",
     file: `${CRYPTO}/poly1305.ts`,
-    from: "    h0 += <u32>(d >>> 26) * 5;\n",
-    to: "    h0 += <u32>(d / 67108863) * 5;\n",
+    from: "    h0 += (d >>> TOP_BITS) * 5;\n",
+    to: "    h0 += (d / 17179869183) * 5;\n",
     told: ["poly1305/blocks"],
   },
   {
     name: "chacha20-branch",
     file: `${CRYPTO}/chacha20.ts`,
-    from: "  store<u32>(to, x0, 0);\n",
-    to: "  if (x0 == x1) store<u32>(to, 0, 4);\n  store<u32>(to, x0, 0);\n",
-    told: ["chacha20/permute"],
+    from: "    store<u32>(data, (x0 + C0) ^ load<u32>(data));\n",
+    to: "    if (x0 == x1) store<u32>(data, 0, 4);\n    store<u32>(data, (x0 + C0) ^ load<u32>(data));\n",
+    told: ["chacha20/xorBlocks"],
   },
   {
     name: "equal-leaves-early",
@@ -162,8 +162,8 @@ export const leaks: readonly Leak[] = [
   {
     name: "blake3-branch",
     file: `${CRYPTO}/blake3.ts`,
-    from: "    if (--round == 0) break;\n",
-    to: "    if (--round == 0 || x0 == 0) break;\n",
+    from: "      if (--round == 0) break;\n",
+    to: "      if (--round == 0 || x0 == 0) break;\n",
     told: ["blake3/compress"],
   },
   {
@@ -183,15 +183,15 @@ export const leaks: readonly Leak[] = [
   {
     name: "poly1305-last-subtraction-by-select",
     file: `${CRYPTO}/poly1305.ts`,
-    from: "  const keep = (g4 >>> 31) - 1; // all ones when h ≥ p\n",
-    to: "  const keep: u32 = g4 >>> 31 != 0 ? 0 : 0xffffffff;\n",
+    from: "  store<u32>(tag, <u32>sum);\n",
+    to: "  store<u32>(tag, (<u32>carry != 0 ? <u32>h0 + 5 : <u32>h0) + load<u32>(PAD));\n",
     told: [],
   },
   {
     name: "field-carry-by-power-of-two",
     file: `${CRYPTO}/poly1305.ts`,
-    from: "    h0 += <u32>(d >>> 26) * 5;\n",
-    to: "    h0 += <u32>(d / 67108864) * 5;\n",
+    from: "    h0 += (d >>> TOP_BITS) * 5;\n",
+    to: "    h0 += (d / 17179869184) * 5;\n",
     told: [],
   },
 ];

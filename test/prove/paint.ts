@@ -58,8 +58,8 @@ export class Painted {
     const { board } = this.device;
     this.device.slots.load(this.device.slotsOffset, media.slots);
     this.device.data.load(0, media.data);
-    board.checkpoint(symbol("core_start"));
-    const runtime = word(board, symbol("core.0") + CORE_RUNTIME);
+    board.checkpoint(symbol("engine_start"));
+    const runtime = word(board, symbol("core") + CORE_RUNTIME);
     const from = word(board, runtime + wipe.stack);
     this.wasmStack = { from, to: from + 4 * word(board, runtime + wipe.slots) };
     this.#paint(this.wasmStack.from, this.wasmStack.to);

@@ -71,7 +71,7 @@ describe("the built core", () => {
         name,
       ).toBe(size);
       const next = regions[i + 1];
-      if (next && next.name !== "STATICS" && at + size !== next.at) expect([name, next.at]).toEqual([name, 51200]);
+      if (next && next.name !== "STATICS" && at + size !== next.at) expect([name, next.at]).toEqual([name, 52224]);
     }
     expect(regions.at(-1)).toMatchObject({ name: "texts" });
   });

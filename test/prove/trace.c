@@ -8,9 +8,8 @@
 
 enum { READ = 16, WRITE = 17 };   /* uc_mem_type */
 enum { LR = 10, SP = 12, R0 = 66 };        /* uc_arm_reg */
-enum { SHORT = 30000 };         /* events of a stretch that is not kept */
 enum { PIECE = 1 << 14 };       /* events between two kept hashes */
-enum { PIECES = 1 << 16, STRETCHES = 256, LOG = PIECE, DEPTH = 64, MARKS = 4 };
+enum { PIECES = 1 << 16, STRETCHES = 256, LOG = PIECE, DEPTH = 64, MARKS = 6 };
 enum { FUNCTION_OFF_WASM = 12 };  /* struct M3Function, m3_function.h: module, import (two pointers), wasm */
 
 /* One event of a log, with the functions that were running, the innermost first; zeros behind them. */
@@ -25,7 +24,7 @@ struct stretch {
 };
 
 static struct stretch stretches[STRETCHES];
-static uint32_t kept;
+static uint32_t kept, least; /* events of a stretch that is kept */
 static struct stretch now;
 static uint64_t pieces[PIECES];
 static uint32_t used;
@@ -78,7 +77,7 @@ static void begin(void) {
 }
 
 static void split(void) {
-  if (now.events > SHORT && kept < STRETCHES) stretches[kept++] = now;
+  if (now.events > least && kept < STRETCHES) stretches[kept++] = now;
   else used = now.first;
   begin();
 }
@@ -104,7 +103,7 @@ void trace_code(void *uc, uint64_t address, uint32_t size, void *user) {
   if (!on) return;
   pc = (uint32_t)address;
   if (depth > 0 && pc == calls[depth - 1].back && reg(uc, SP) == calls[depth - 1].sp) depth--;
-  if (pc == entry) called(uc);
+  if (entry != 0 && pc == entry) called(uc);
   see(address);
 }
 
@@ -115,13 +114,14 @@ void trace_memory(void *uc, int type, uint64_t address, int size, int64_t value,
   else see(address | (uint64_t)size << 32 | (uint64_t)(type == WRITE ? 2 : 1) << 40);
 }
 
-/* Where op_Entry stands. 0 when libunicorn is not there. */
-int trace_open(uint32_t entry_address) {
+/* Where op_Entry stands, 0 without an interpreter, and events of a stretch that is short. 0 when libunicorn is not there. */
+int trace_open(uint32_t entry_address, uint32_t short_events) {
   void *lib = dlopen("libunicorn.so.2", RTLD_NOW);
   if (!lib) return 0;
   *(void **)&reg_read = dlsym(lib, "uc_reg_read");
   *(void **)&mem_read = dlsym(lib, "uc_mem_read");
   entry = entry_address & ~1u;
+  least = short_events;
   return reg_read && mem_read;
 }
 

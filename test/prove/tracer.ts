@@ -3,9 +3,9 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, renameSync, statSync } from "node:fs";
 import koffi from "koffi";
-import { readElf } from "../../board/virtual/elf.js";
+import { readElf } from "../../board/elf.js";
 import { HOOK_CODE, HOOK_MEM, type NativeHook } from "../../board/virtual/unicorn.js";
-import { RX_SIZE } from "../../firmware/defs/boundary.js";
+import { RX_SIZE, TX_SIZE } from "../../firmware/defs/boundary.js";
 import { builtPath } from "../device/built.js";
 import { region } from "../device/map.js";
 import type { VirtualDevice } from "../device/virtual.js";
@@ -15,14 +15,19 @@ const PIECE = 1 << 14;
 const STRETCH = 24;
 const EVENT = 72;
 const FUNCTIONS = 15;
+/** Events of a short stretch. */
+const SHORT = { interpreted: 30_000, compiled: 3000 };
 
 /** What decides what the firmware does and may: received bytes and the CRC of what the link carries, which are ciphertext, and the health tests
  *  that compare raw samples of noise. The trace is cut there. firmware/memory.ts */
 const MARKS = [
   { name: "RX", size: RX_SIZE },
+  { name: "TX", size: TX_SIZE },
   { name: "CRC_TABLE", size: 1024 },
   { name: "NOISE", size: 64 },
 ];
+/** So are the rings that it passes on its way, whose places follow from how long what came before was. sci.c */
+const RINGS = "ring";
 /** And at the timer that gives the noise: how often the firmware looks at it depends on when it begins. board/MEMORY.md */
 const TIMER = { at: 0x400e8000, size: 16 };
 
@@ -39,7 +44,7 @@ function compiled(): string {
 
 const lib = koffi.load(compiled());
 const native = {
-  open: lib.func("int trace_open(uint32_t entry)"),
+  open: lib.func("int trace_open(uint32_t entry, uint32_t shortEvents)"),
   mark: lib.func("void trace_mark(uint32_t which, uint32_t from, uint32_t to)"),
   start: lib.func("void trace_start(uint32_t which, uint64_t first)"),
   stop: lib.func("uint32_t trace_stop()"),
@@ -55,7 +60,7 @@ export const hooks: readonly NativeHook[] = [
   { type: HOOK_MEM, callback: lib.symbol("trace_memory") },
 ];
 
-/** What was done between two marks. Shorter ones than 30,000 events are left out: there the link waits for bytes and handles each. */
+/** What was done between two marks. Short ones are left out: there the link waits for bytes and handles each. */
 export interface Stretch {
   events: number;
   hash: bigint;
@@ -88,14 +93,19 @@ export function trace(
   work: () => void,
   part?: Part,
 ): { stretches: Stretch[]; log: Event[] } {
-  const entry = readElf(elf).symbol("op_Entry");
-  if (entry === undefined) throw new Error("the ELF names no op_Entry: it must be the one that npm run build makes");
-  if (native.open(entry.address) === 0) throw new Error("trace.so finds no libunicorn.so.2: install libunicorn2");
+  const { symbol } = readElf(elf);
+  const [entry, page, rings] = [symbol("op_Entry"), symbol("core_page"), symbol(RINGS)];
+  if (rings === undefined) throw new Error(`the ELF names no ${RINGS}`);
+  if (entry === undefined && page === undefined)
+    throw new Error("the ELF names neither op_Entry nor core_page: it must be one that npm run build makes");
+  if (native.open(entry?.address ?? 0, entry === undefined ? SHORT.compiled : SHORT.interpreted) === 0)
+    throw new Error("trace.so finds no libunicorn.so.2: install libunicorn2");
   MARKS.forEach(({ name, size }, i) => {
     const at = device.address(region(name));
     native.mark(i, at, at + size);
   });
   native.mark(MARKS.length, TIMER.at, TIMER.at + TIMER.size);
+  native.mark(MARKS.length + 1, rings.address, rings.address + rings.size);
   native.start(part?.stretch ?? 0xffffffff, part?.first ?? 0);
   let kept = 0;
   try {

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { missingTailCalls, outsideMemory, ramReachesFlash, readElf } from "../../scripts/check-elf.mjs";
-import { BUDGETS, measure, overBudget } from "../../scripts/size.mjs";
+import { AOT_BUDGETS, BUDGETS, measure, measureAot, overBudget } from "../../scripts/size.mjs";
 
 const built = new URL("../../build/ek-ra6m5.elf", import.meta.url);
 const disassembly = (section: string) =>
@@ -112,5 +112,13 @@ describe("overBudget", () => {
   it("finds nothing in what was built", () => {
     const wasm = readFileSync(new URL("../../build/core.wasm", import.meta.url));
     expect(overBudget(measure(wasm, readFileSync(built)))).toEqual([]);
+  });
+
+  it("holds the compiled core to budgets of its own", () => {
+    const sizes = measureAot(readFileSync(new URL("../../build/ek-ra6m5-aot.elf", import.meta.url)));
+    expect(overBudget(sizes, AOT_BUDGETS)).toEqual([]);
+    expect(overBudget({ ...sizes, "aot image": 131073 }, AOT_BUDGETS)).toEqual([
+      "aot image: 131073 bytes, at most 131072 allowed",
+    ]);
   });
 });

@@ -15,6 +15,11 @@ const REFUSED = "00a100383f";
 describe.each(deviceTargets)("a session with $name", (kind) => {
   const target = staffed(kind);
   const { talk, device } = target;
+  const pokeCounter = (offset: number, value: bigint): void => {
+    const counter = Buffer.alloc(8);
+    counter.writeBigUInt64LE(value);
+    device.poke(region("SESSIONS") + offset, counter);
+  };
   afterAll(() => target.close());
 
   /** A session that was used once. */
@@ -157,21 +162,27 @@ describe.each(deviceTargets)("a session with $name", (kind) => {
     expect(askIn(talk, session, Command.Info)).toBe("NoSession");
   });
 
-  it.each([
-    ["received", SESSION_OFF_RECEIVED],
-    ["sent", SESSION_OFF_SENT],
-  ])("is over when the counter of messages %s is used up, and never uses the reserved one", (_what, offset) => {
+  it("is over when its numbers are used up, and never uses the reserved one", () => {
     const session = running();
     const last = 2n ** 64n - 2n;
-    const counter = Buffer.alloc(8);
-    counter.writeBigUInt64LE(last);
-    device.poke(region("SESSIONS") + offset, counter);
-    if (offset === SESSION_OFF_SENT) session.received = last;
-    else session.sent = last;
+    pokeCounter(SESSION_OFF_RECEIVED, last);
+    session.sent = last;
+    session.received = last;
     expect(askIn(talk, session, Command.Info)).toBe("Ok");
     expect(askIn(talk, session, Command.Info)).toBe("NoSession");
     expect(traces(target, session)).toEqual([]);
     expect(askIn(talk, open(talk, ADMIN), Command.Info)).toBe("Ok");
+  });
+
+  it("answers each request under its number, passing over what was given up, and is over rather than use one twice", () => {
+    const session = running();
+    pokeCounter(SESSION_OFF_RECEIVED, 40n);
+    session.sent = 40n;
+    session.received = 40n;
+    expect(askIn(talk, session, Command.Info)).toBe("Ok");
+    pokeCounter(SESSION_OFF_SENT, 42n);
+    expect(askIn(talk, session, Command.Info)).toBe("NoSession");
+    expect(traces(target, session)).toEqual([]);
   });
 
   it("carries the largest request", () => {

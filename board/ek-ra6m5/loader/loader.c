@@ -16,7 +16,7 @@
 #define SMALL_BLOCK 0x2000u
 #define POLYNOMIAL 0xEDB88320u
 
-static volatile struct mailbox *const mailbox = (volatile struct mailbox *)LOADER_MAILBOX;
+static volatile struct mailbox *const mailbox = (volatile struct mailbox *)MBS_LOADER_MAILBOX;
 extern uint32_t faci_said;
 
 static void answer(uint32_t result, uint32_t detail) {
@@ -34,11 +34,11 @@ __attribute__((noreturn)) static void end(uint32_t result, uint32_t detail) {
 /* What faci.c calls when there is no way back to read mode. */
 void trap_reset(uint32_t code) {
   (void)code;
-  end(LOADER_LOST, faci_said);
+  end(MBS_LOADER_LOST, faci_said);
 }
 
 static void fault(void) {
-  end(LOADER_FAULT, CFSR);
+  end(MBS_LOADER_FAULT, CFSR);
 }
 
 static uint32_t block_at(uint32_t address) {
@@ -54,8 +54,8 @@ static bool is_flash(uint32_t address, uint32_t length) {
 }
 
 static bool in_buffer(uint32_t source, uint32_t length) {
-  return source >= LOADER_BUFFER && source - LOADER_BUFFER <= LOADER_BUFFER_SIZE &&
-         length <= LOADER_BUFFER_SIZE - (source - LOADER_BUFFER);
+  return source >= MBS_LOADER_BUFFER && source - MBS_LOADER_BUFFER <= MBS_LOADER_BUFFER_SIZE &&
+         length <= MBS_LOADER_BUFFER_SIZE - (source - MBS_LOADER_BUFFER);
 }
 
 static bool is_blank(const uint8_t *unit) {
@@ -89,47 +89,47 @@ static uint32_t crc_of(const uint8_t *bytes, uint32_t length) {
 static uint32_t perform(const struct operation *one, uint32_t *detail) {
   uint32_t unit = one->address < FACI_DATA_FLASH ? MBS_UNIT : MBS_DATA_UNIT;
   switch (one->kind) {
-  case LOADER_OP_ERASE:
-    if (!is_flash(one->address, 1) || one->address % block_at(one->address)) return LOADER_REFUSED;
-    if (faci_erase(one->address)) return LOADER_DONE;
+  case MBS_LOADER_OP_ERASE:
+    if (!is_flash(one->address, 1) || one->address % block_at(one->address)) return MBS_LOADER_REFUSED;
+    if (faci_erase(one->address)) return MBS_LOADER_DONE;
     *detail = faci_said;
-    return LOADER_ERASE;
-  case LOADER_OP_PROGRAM:
-    if (!is_flash(one->address, one->length) || !in_buffer(one->argument, one->length)) return LOADER_REFUSED;
-    if (one->address % unit || one->length % unit) return LOADER_REFUSED;
-    if (program(one->address, (const uint8_t *)one->argument, one->length)) return LOADER_DONE;
+    return MBS_LOADER_ERASE;
+  case MBS_LOADER_OP_PROGRAM:
+    if (!is_flash(one->address, one->length) || !in_buffer(one->argument, one->length)) return MBS_LOADER_REFUSED;
+    if (one->address % unit || one->length % unit) return MBS_LOADER_REFUSED;
+    if (program(one->address, (const uint8_t *)one->argument, one->length)) return MBS_LOADER_DONE;
     *detail = faci_said;
-    return LOADER_PROGRAM;
-  case LOADER_OP_CHECK:
-    if (!is_flash(one->address, one->length)) return LOADER_REFUSED;
+    return MBS_LOADER_PROGRAM;
+  case MBS_LOADER_OP_CHECK:
+    if (!is_flash(one->address, one->length)) return MBS_LOADER_REFUSED;
     *detail = crc_of((const uint8_t *)one->address, one->length);
-    return *detail == one->argument ? LOADER_DONE : LOADER_DIFFERS;
+    return *detail == one->argument ? MBS_LOADER_DONE : MBS_LOADER_DIFFERS;
   }
-  return LOADER_REFUSED;
+  return MBS_LOADER_REFUSED;
 }
 
 static void serve(void) {
-  const struct operation *operations = (const struct operation *)LOADER_OPERATIONS;
-  uint32_t result = mailbox->count <= LOADER_OPERATIONS_MAX ? LOADER_DONE : LOADER_REFUSED;
+  const struct operation *operations = (const struct operation *)MBS_LOADER_OPERATIONS;
+  uint32_t result = mailbox->count <= MBS_LOADER_OPERATIONS_MAX ? MBS_LOADER_DONE : MBS_LOADER_REFUSED;
   uint32_t detail = 0;
   mailbox->done = 0;
-  while (result == LOADER_DONE && mailbox->done < mailbox->count) {
+  while (result == MBS_LOADER_DONE && mailbox->done < mailbox->count) {
     result = perform(&operations[mailbox->done], &detail);
-    if (result == LOADER_DONE) mailbox->done++;
+    if (result == MBS_LOADER_DONE) mailbox->done++;
   }
   answer(result, detail);
 }
 
 static void start(void) {
-  VTOR = LOADER_BASE;
+  VTOR = MBS_LOADER_BASE;
   mailbox->request = 0;
   mailbox->answered = 0;
   mailbox->result = 0;
   timer_start();
-  if (!clock_start()) end(LOADER_CLOCK, 0);
+  if (!clock_start()) end(MBS_LOADER_CLOCK, 0);
   watchdog_start();
   faci_start();
-  mailbox->hello = LOADER_HELLO;
+  mailbox->hello = MBS_LOADER_HELLO;
   for (;;) {
     watchdog_feed();
     if (mailbox->request != mailbox->answered) serve();
@@ -137,6 +137,6 @@ static void start(void) {
 }
 
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-  (void *)LOADER_STACK_TOP, start, fault, fault, fault, fault, fault, fault,
+  (void *)MBS_LOADER_STACK_TOP, start, fault, fault, fault, fault, fault, fault,
   fault, fault, fault, fault, fault, fault, fault, fault,
 };

@@ -1,5 +1,5 @@
-# Programs flash with a program in RAM (../loader, built as build/arm/loader.bin), which is the firmware's own driver; some twenty times as
-# fast as flash.tcl, which has to be sourced first. host/flash/loader.ts drives it; numbers as in ../loader/mailbox.h.
+# Programs flash with a program in RAM (../loader, built as build/arm/loader.bin), which is the firmware's own driver; with a
+# hundredth of the exchanges of flash.tcl, which has to be sourced first. host/flash/loader.ts drives it; numbers as in firmware/defs/loader.ts.
 
 set RA6M5_LOADER     0x20000000
 set RA6M5_MAILBOX    0x20001000

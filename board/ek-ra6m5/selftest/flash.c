@@ -53,31 +53,31 @@ static void program(uint32_t address, uint32_t unit, uint32_t *words) {
 }
 
 void measure_code(uint32_t *words) {
-  words[0] = ones(SELFTEST_CODE_AT, MBS_SLOT_BLOCK) == MBS_SLOT_BLOCK;
+  words[0] = ones(MBS_SELFTEST_CODE_AT, MBS_SLOT_BLOCK) == MBS_SLOT_BLOCK;
   if (!words[0]) return;
-  words[1] = erase(SELFTEST_CODE_AT);
-  program(SELFTEST_CODE_AT, MBS_UNIT, words + 2);
+  words[1] = erase(MBS_SELFTEST_CODE_AT);
+  program(MBS_SELFTEST_CODE_AT, MBS_UNIT, words + 2);
   draw(0);
   for (uint32_t i = 0; i < MBS_UNIT; i++) pattern[i] &= 0x0F; /* only ones become zeros, which the cells could take */
-  words[5] = faci_program(SELFTEST_CODE_AT, pattern, MBS_UNIT);
+  words[5] = faci_program(MBS_SELFTEST_CODE_AT, pattern, MBS_UNIT);
   draw(0);
-  words[6] = holds(SELFTEST_CODE_AT, MBS_UNIT);
-  words[7] = erase(SELFTEST_CODE_AT);
-  words[8] = ones(SELFTEST_CODE_AT, MBS_SLOT_BLOCK);
+  words[6] = holds(MBS_SELFTEST_CODE_AT, MBS_UNIT);
+  words[7] = erase(MBS_SELFTEST_CODE_AT);
+  words[8] = ones(MBS_SELFTEST_CODE_AT, MBS_SLOT_BLOCK);
 }
 
 void measure_data(uint32_t *words) {
-  words[0] = faci_blank(SELFTEST_DATA_AT, MBS_DATA_BLOCK) == 1;
+  words[0] = faci_blank(MBS_SELFTEST_DATA_AT, MBS_DATA_BLOCK) == 1;
   if (!words[0]) return;
-  words[1] = erase(SELFTEST_DATA_AT);
-  program(SELFTEST_DATA_AT, MBS_DATA_UNIT, words + 2);
+  words[1] = erase(MBS_SELFTEST_DATA_AT);
+  program(MBS_SELFTEST_DATA_AT, MBS_DATA_UNIT, words + 2);
   uint32_t began = timer_cycles();
-  int32_t blank = faci_blank(SELFTEST_DATA_AT + UNITS * MBS_DATA_UNIT, MBS_DATA_UNIT);
+  int32_t blank = faci_blank(MBS_SELFTEST_DATA_AT + UNITS * MBS_DATA_UNIT, MBS_DATA_UNIT);
   words[5] = timer_cycles() - began;
-  words[6] = blank == 1 && faci_blank(SELFTEST_DATA_AT, MBS_DATA_UNIT) == 0;
+  words[6] = blank == 1 && faci_blank(MBS_SELFTEST_DATA_AT, MBS_DATA_UNIT) == 0;
   draw(0);
-  words[7] = holds(SELFTEST_DATA_AT, MBS_DATA_UNIT);
-  words[8] = erase(SELFTEST_DATA_AT);
-  words[9] = ones(SELFTEST_DATA_AT, MBS_DATA_BLOCK);
-  words[10] = faci_blank(SELFTEST_DATA_AT, MBS_DATA_BLOCK) == 1;
+  words[7] = holds(MBS_SELFTEST_DATA_AT, MBS_DATA_UNIT);
+  words[8] = erase(MBS_SELFTEST_DATA_AT);
+  words[9] = ones(MBS_SELFTEST_DATA_AT, MBS_DATA_BLOCK);
+  words[10] = faci_blank(MBS_SELFTEST_DATA_AT, MBS_DATA_BLOCK) == 1;
 }

@@ -16,7 +16,7 @@
 #define CFSR REG32(0xE000ED28u)
 #define BFAR REG32(0xE000ED38u)
 
-static volatile struct page *const page = (volatile struct page *)SELFTEST_PAGE;
+static volatile struct page *const page = (volatile struct page *)MBS_SELFTEST_PAGE;
 
 static void answer(uint32_t result) {
   page->result = result;
@@ -32,51 +32,51 @@ __attribute__((noreturn)) static void end(uint32_t result) {
 /* What faci.c calls when there is no way back to read mode. */
 void trap_reset(uint32_t code) {
   page->words[0] = code;
-  end(SELFTEST_LOST);
+  end(MBS_SELFTEST_LOST);
 }
 
 static void fault(void) {
   page->words[0] = CFSR;
   page->words[1] = BFAR;
-  end(SELFTEST_FAULT);
+  end(MBS_SELFTEST_FAULT);
 }
 
 static bool perform(uint32_t command, uint32_t argument, uint32_t *words) {
   switch (command) {
-  case SELFTEST_PART: measure_part(words); return true;
-  case SELFTEST_CLOCKS: measure_clocks(words); return true;
-  case SELFTEST_LOCO: measure_loco(words); return true;
-  case SELFTEST_CRYSTAL: measure_crystal(words); return true;
-  case SELFTEST_CODE: measure_code(words); return true;
-  case SELFTEST_DATA: measure_data(words); return true;
-  case SELFTEST_ENTROPY: return measure_entropy(argument, words);
-  case SELFTEST_PANEL: measure_panel(argument, words); return true;
-  case SELFTEST_UART: measure_uart(argument, words); return true;
+  case MBS_SELFTEST_PART: measure_part(words); return true;
+  case MBS_SELFTEST_CLOCKS: measure_clocks(words); return true;
+  case MBS_SELFTEST_LOCO: measure_loco(words); return true;
+  case MBS_SELFTEST_CRYSTAL: measure_crystal(words); return true;
+  case MBS_SELFTEST_CODE: measure_code(words); return true;
+  case MBS_SELFTEST_DATA: measure_data(words); return true;
+  case MBS_SELFTEST_ENTROPY: return measure_entropy(argument, words);
+  case MBS_SELFTEST_PANEL: measure_panel(argument, words); return true;
+  case MBS_SELFTEST_UART: measure_uart(argument, words); return true;
   }
   return false;
 }
 
 static void serve(void) {
-  uint32_t words[SELFTEST_WORDS];
-  for (uint32_t i = 0; i < SELFTEST_WORDS; i++) words[i] = 0;
+  uint32_t words[MBS_SELFTEST_WORDS];
+  for (uint32_t i = 0; i < MBS_SELFTEST_WORDS; i++) words[i] = 0;
   bool known = perform(page->command, page->argument, words);
-  for (uint32_t i = 0; i < SELFTEST_WORDS; i++) page->words[i] = words[i];
-  answer(known ? SELFTEST_DONE : SELFTEST_UNKNOWN);
+  for (uint32_t i = 0; i < MBS_SELFTEST_WORDS; i++) page->words[i] = words[i];
+  answer(known ? MBS_SELFTEST_DONE : MBS_SELFTEST_UNKNOWN);
 }
 
 static void start(void) {
-  VTOR = SELFTEST_BASE;
+  VTOR = MBS_SELFTEST_BASE;
   page->request = 0;
   page->answered = 0;
   page->result = 0;
   timer_start();
-  if (!clock_start()) end(SELFTEST_CLOCK);
+  if (!clock_start()) end(MBS_SELFTEST_CLOCK);
   watchdog_start();
   panel_start();
   entropy_start();
   faci_start();
   sci_start();
-  page->hello = SELFTEST_HELLO;
+  page->hello = MBS_SELFTEST_HELLO;
   for (;;) {
     watchdog_feed();
     watch_panel();
@@ -85,6 +85,6 @@ static void start(void) {
 }
 
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-  (void *)SELFTEST_STACK_TOP, start, fault, fault, fault, fault, fault, fault,
+  (void *)MBS_SELFTEST_STACK_TOP, start, fault, fault, fault, fault, fault, fault,
   fault, fault, fault, fault, fault, fault, fault, fault,
 };

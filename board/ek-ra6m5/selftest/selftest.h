@@ -1,4 +1,4 @@
-/* The measurements of the self-test. Each writes its words (page.h); the ones that wait feed the watchdog. */
+/* The measurements of the self-test. Each writes its words (firmware/defs/selftest.ts); the ones that wait feed the watchdog. */
 #pragma once
 #include <stdbool.h>
 #include <stdint.h>

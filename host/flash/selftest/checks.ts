@@ -1,5 +1,5 @@
 /** What the self-test measures and expects, item by item: the list of what is unverified on silicon (board/ek-ra6m5/BRINGUP.md). */
-import type { Identity } from "../board.js";
+
 import {
   SELFTEST_CLOCKS,
   SELFTEST_CODE,
@@ -8,7 +8,8 @@ import {
   SELFTEST_LOCO,
   SELFTEST_PART,
   SELFTEST_UART,
-} from "./page.js";
+} from "../../../firmware/defs/selftest.js";
+import type { Identity } from "../board.js";
 import { type Row, row, SOURCE, unchecked } from "./row.js";
 import type { Bench } from "./runner.js";
 

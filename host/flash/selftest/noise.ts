@@ -1,5 +1,5 @@
 /** The noise source: raw samples through the counters of SP 800-90B that the core applies to them, and an estimate. */
-import { SELFTEST_ENTROPY, SELFTEST_SAMPLES_MAX } from "./page.js";
+import { SELFTEST_ENTROPY, SELFTEST_SAMPLES_MAX } from "../../../firmware/defs/selftest.js";
 import { type Row, row, SOURCE } from "./row.js";
 import type { Bench } from "./runner.js";
 

@@ -1,5 +1,5 @@
 /** Lights and switches: what their pins say, and what a person says who stands at the board. */
-import { SELFTEST_PANEL } from "./page.js";
+import { SELFTEST_PANEL } from "../../../firmware/defs/selftest.js";
 import { type Row, row, SOURCE, unchecked } from "./row.js";
 import type { Bench } from "./runner.js";
 

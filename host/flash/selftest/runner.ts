@@ -1,26 +1,26 @@
 /** The self-test of board/ek-ra6m5/selftest on a board: loads it into RAM, runs it, and has it measure one thing after the other. */
 import { readFile } from "node:fs/promises";
-import { hex } from "../../image/hex.js";
-import type { FlashBoard } from "../board.js";
-import { FlashError } from "../errors.js";
-import { packagePath } from "../probe.js";
 import {
-  PAGE_OFF_ANSWERED,
-  PAGE_OFF_COMMAND,
-  PAGE_OFF_REQUEST,
-  PAGE_OFF_RESULT,
-  PAGE_OFF_WORDS,
   SELFTEST_BASE,
   SELFTEST_CLOCK,
   SELFTEST_DONE,
   SELFTEST_FAULT,
   SELFTEST_HELLO,
   SELFTEST_LOST,
+  SELFTEST_OFF_ANSWERED,
+  SELFTEST_OFF_COMMAND,
+  SELFTEST_OFF_REQUEST,
+  SELFTEST_OFF_RESULT,
+  SELFTEST_OFF_WORDS,
   SELFTEST_PAGE,
   SELFTEST_SAMPLES,
   SELFTEST_STACK_TOP,
   SELFTEST_WORDS,
-} from "./page.js";
+} from "../../../firmware/defs/selftest.js";
+import type { FlashBoard } from "../board.js";
+import { FlashError } from "../errors.js";
+import { hex } from "../hex.js";
+import { packagePath } from "../probe.js";
 
 const HELLO_MS = 5000;
 /** The longest measurement takes 2 s on a board. */
@@ -44,16 +44,16 @@ export class SelfTest implements Bench {
   static async start(board: FlashBoard): Promise<SelfTest> {
     const program = await readFile(packagePath("build/arm/selftest.bin"));
     await board.writeMemory(SELFTEST_BASE, program);
-    await board.writeMemory(SELFTEST_PAGE, Buffer.alloc(PAGE_OFF_WORDS));
+    await board.writeMemory(SELFTEST_PAGE, Buffer.alloc(SELFTEST_OFF_WORDS));
     if (!(await board.readMemory(SELFTEST_BASE, program.length)).equals(program))
       throw new FlashError("RAM does not hold what was written to it.", "Try again; a bad cable does this too.");
     await board.tcl(`reg sp ${SELFTEST_STACK_TOP}; resume ${program.readUInt32LE(4) & ~1}`);
     const test = new SelfTest(board);
     const end = performance.now() + HELLO_MS;
     for (;;) {
-      const page = await board.readMemory(SELFTEST_PAGE, PAGE_OFF_WORDS);
+      const page = await board.readMemory(SELFTEST_PAGE, SELFTEST_OFF_WORDS);
       if (page.readUInt32LE(0) === SELFTEST_HELLO) return test;
-      if (page.readUInt32LE(PAGE_OFF_RESULT) === SELFTEST_CLOCK)
+      if (page.readUInt32LE(SELFTEST_OFF_RESULT) === SELFTEST_CLOCK)
         throw new FlashError("The 24 MHz crystal or the PLL does not become stable.", "The board may be damaged.");
       if (performance.now() > end) throw new FlashError("The self-test does not run on this board.");
       await board.pause(LOOK_MS);
@@ -62,14 +62,14 @@ export class SelfTest implements Bench {
 
   async measure(command: number, argument = 0): Promise<number[]> {
     const { board } = this;
-    await board.writeMemory(SELFTEST_PAGE + PAGE_OFF_COMMAND, words(command, argument));
-    await board.writeMemory(SELFTEST_PAGE + PAGE_OFF_REQUEST, words(++this.#request));
+    await board.writeMemory(SELFTEST_PAGE + SELFTEST_OFF_COMMAND, words(command, argument));
+    await board.writeMemory(SELFTEST_PAGE + SELFTEST_OFF_REQUEST, words(++this.#request));
     const end = performance.now() + ANSWER_MS;
     for (;;) {
       await board.pause(LOOK_MS);
-      const page = await board.readMemory(SELFTEST_PAGE, PAGE_OFF_WORDS + 4 * SELFTEST_WORDS);
+      const page = await board.readMemory(SELFTEST_PAGE, SELFTEST_OFF_WORDS + 4 * SELFTEST_WORDS);
       if (page.readUInt32LE(0) !== SELFTEST_HELLO) await board.alive();
-      if (page.readUInt32LE(PAGE_OFF_ANSWERED) === this.#request) return answer(page, command);
+      if (page.readUInt32LE(SELFTEST_OFF_ANSWERED) === this.#request) return answer(page, command);
       if (performance.now() > end)
         throw new FlashError(`Measurement ${command} did not end within ${ANSWER_MS / 1000} s.`);
     }
@@ -81,8 +81,8 @@ export class SelfTest implements Bench {
 }
 
 function answer(page: Buffer, command: number): number[] {
-  const result = page.readUInt32LE(PAGE_OFF_RESULT);
-  const found = Array.from({ length: SELFTEST_WORDS }, (_, i) => page.readUInt32LE(PAGE_OFF_WORDS + 4 * i));
+  const result = page.readUInt32LE(SELFTEST_OFF_RESULT);
+  const found = Array.from({ length: SELFTEST_WORDS }, (_, i) => page.readUInt32LE(SELFTEST_OFF_WORDS + 4 * i));
   if (result === SELFTEST_DONE) return found;
   if (result === SELFTEST_FAULT)
     throw new FlashError(`The bus refused an access of measurement ${command}: CFSR ${hex(found[0]!)}.`);

@@ -3,7 +3,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { namespaceFlags, packagePath, parseProbe, reaching } from "../../../host/flash/probe.js";
+import { missedBeacon, namespaceFlags, packagePath, parseProbe, reaching } from "../../../host/flash/probe.js";
 
 const TIMEOUT_S = 120;
 
@@ -44,7 +44,13 @@ export class Namespace {
     const files = ["-s", packagePath("board/ek-ra6m5/openocd"), "-f", "virtual.cfg", "-f", "ek-ra6m5.cfg", ...options];
     const openocd = ["timeout", String(TIMEOUT_S), "openocd", ...files];
     for (const command of [...commands, "shutdown"]) openocd.push("-c", command);
-    const [program = "", ...args] = reaching(probe, openocd);
+    for (let run = 1; ; run++) {
+      const session = await this.#once(reaching(probe, openocd));
+      if (!missedBeacon(probe, session.log, run)) return session;
+    }
+  }
+
+  async #once([program = "", ...args]: readonly string[]): Promise<Session> {
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
     let log = "";
     for (const stream of [child.stdout, child.stderr]) {

@@ -57,8 +57,8 @@ export class Pointers implements Powered {
   /** Power comes back. */
   boot(): void {
     this.supply.up();
-    const { read, program, erase, blank, entropy, presence, clock, diag } = this.board;
-    const imports = { board: { read, program, erase, blank, entropy, presence, clock, diag } };
+    const { read, program, erase, blank, entropy, presence, clock, diag, rate } = this.board;
+    const imports = { board: { read, program, erase, blank, entropy, presence, clock, diag, rate } };
     const core = new WebAssembly.Instance(compiled, imports).exports as unknown as Exports;
     this.#core = core;
     this.#memory = new Uint8Array(core.memory.buffer);

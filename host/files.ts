@@ -3,21 +3,21 @@ import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
 import { access, type FileHandle, lstat, open, readFile, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { FileError, UsageError } from "../client/errors.js";
-import type { Source } from "../credentials/format.js";
-import type { Io } from "./io.js";
+import type { Readable } from "node:stream";
+import { FileError, UsageError } from "./client/errors.js";
+import type { Source } from "./credentials/format.js";
 
 const INPUT_MAX = 1 << 20; // bytes; far more than any record, far less than a disk image given by mistake
 
 /** @param file a path, or "-" for stdin. @throws FileError, UsageError for a terminal as stdin */
-export async function readInput(io: Io, file: string): Promise<Source> {
+export async function readInput({ stdin }: { stdin: Readable & { isTTY?: boolean } }, file: string): Promise<Source> {
   if (file !== "-")
     return { name: file, bytes: limited(file, await readFile(file).catch((error) => cannot("read", file, error))) };
-  if (io.stdin.isTTY)
+  if (stdin.isTTY)
     throw new UsageError("Nothing is piped to stdin.", "Name a file, or leave it out to be asked without echo.");
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of io.stdin) {
+  for await (const chunk of stdin) {
     chunks.push(Buffer.from(chunk));
     length += chunk.length;
     if (length > INPUT_MAX) break;

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readElf } from "../../board/virtual/elf.js";
+import { readElf } from "../../board/elf.js";
 import { seeded } from "../../board/virtual/prng.js";
-import { HexError, readHex, type Segment, writeHex } from "../../host/image/hex.js";
+import { HexError, readHex, type Segment, writeHex } from "../../host/flash/hex.js";
 import { builtPath } from "../device/built.js";
 
 const END = ":00000001FF";

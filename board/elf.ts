@@ -1,4 +1,5 @@
-/** Reads the loadable segments of a 32-bit little-endian Arm ELF. ELF specification (TIS 1.2); Arm ELF (IHI 0044) for flags. */
+/** Reads what is loaded of a 32-bit little-endian Arm ELF, for host, virtual board and scripts. ELF specification (TIS 1.2); Arm ELF (IHI 0044)
+ *  for flags. */
 
 export class BadElf extends Error {
   override name = "BadElf";
