@@ -71,9 +71,12 @@ export const SESSION_SIZE: i32 = 128;
 export const SESSIONS: usize = CANDIDATES + 64;
 export const NOISE_STATE: usize = SESSIONS + 2 * SESSION_SIZE; // 176: a handshake in hand; wiped by session/noise.ts
 export const NOISE_STATE_SIZE: i32 = 176;
+// an answer on its way, and the record in it: ChaCha20 states, wiped by session/outgoing.ts and store/body.ts
+export const OUTGOING_STREAM: usize = NOISE_STATE + NOISE_STATE_SIZE; // 48
+export const BODY_STREAM: usize = OUTGOING_STREAM + 48; // 48
 
 // crypto scratch: wiped by the algorithm that used it
-export const CHACHA: usize = NOISE_STATE + NOISE_STATE_SIZE; // 48: input state
+export const CHACHA: usize = BODY_STREAM + 48; // 48: input state
 export const STREAM: usize = CHACHA + 48; // 64: key stream; or the end of a message, xored with it
 export const SUBKEY: usize = STREAM + 64; // 48: XChaCha subkey and inner nonce
 export const POLY: usize = SUBKEY + 48; // 64: r, h, pad

@@ -4,6 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
+import { replaceExactly } from "./replace.mjs";
 
 /** Where Debian's wabt puts wasm-rt.h, with nothing else beside it that an Arm compiler would stumble over. */
 export const RUNTIME_HEADERS = "/usr/src/wasm2c";
@@ -39,14 +40,12 @@ export class OtherTranslator extends Error {}
 
 /** @param {string} made what wasm2c made @returns {string} it with the memory at its place and masks hidden @throws OtherTranslator */
 export function atItsPlace(made) {
-  const placed = CHANGES.reduce((text, [from, times, to]) => {
-    const parts = text.split(from);
-    if (parts.length !== times + 1)
-      throw new OtherTranslator(
-        `wasm2c made other C than that of wabt ${KNOWN}: "${from.trim()}" stands in it ${parts.length - 1} times, expected ${times}`,
-      );
-    return parts.join(to);
-  }, made);
+  let placed;
+  try {
+    placed = CHANGES.reduce(replaceExactly, made);
+  } catch (error) {
+    throw new OtherTranslator(`wasm2c made other C than that of wabt ${KNOWN}: ${error.message}`);
+  }
   const direct = placed.replace(ACCESS, (_, base, offset = "0", end) => `(${base}, ${offset}u${end}`);
   if (direct.includes(ACCESS_LEFT))
     throw new OtherTranslator(`wasm2c made other C than that of wabt ${KNOWN}: a load or store has another form`);

@@ -42,7 +42,7 @@ export const IMPORTS = {
 };
 
 /** Sealing needs no import: it is code of the core. Calls of these functions ground it; the key that they take follows from custody. */
-export const SEALING = ["firmware/crypto/xchacha20poly1305/seal", "firmware/crypto/xchacha20poly1305/open"];
+export const SEALING = ["seal", "open", "openLater"].map((name) => `firmware/crypto/xchacha20poly1305/${name}`);
 
 /** Effects that say no more when a function repeats them: the decorator of the import is enough. */
 const PLAIN = ["clock", "diagnostic", "facts"];

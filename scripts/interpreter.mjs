@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { replaceExactly } from "./replace.mjs";
 
 export const PACKAGE = "node_modules/react-native-webassembly/cpp";
 const HASHES = "board/ek-ra6m5/wasm3.sha256";
@@ -99,14 +100,12 @@ export function checkInterpreter() {
 
 /** @param text of one file @returns it with its changes @throws Error when one is not found as often as expected */
 export function change(name, text) {
-  for (const [file, times, from, to] of CHANGES) {
-    if (file !== name) continue;
-    const parts = text.split(from);
-    if (parts.length - 1 !== times)
-      throw new Error(`${name}: expected ${times} × "${from}", found ${parts.length - 1}; see scripts/interpreter.mjs`);
-    text = parts.join(to);
+  const its = CHANGES.filter(([file]) => file === name);
+  try {
+    return its.reduce((changed, [, times, from, to]) => replaceExactly(changed, [from, times, to]), text);
+  } catch (error) {
+    throw new Error(`${name} is not the one that scripts/interpreter.mjs knows: ${error.message}`);
   }
-  return text;
 }
 
 /** Files of the interpreter, as `HASHES` lists them. */

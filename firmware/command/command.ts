@@ -391,16 +391,13 @@ function get(): Status {
   if (status != Status.Ok) return status;
   cbor.writeTo(MESSAGE, INNER_MAX);
   const body = entry.writeGet(slot, header.bodyLength(HEADER), 0);
+  if ((load<u8>(HEADER, HEADER_OFF_POLICY) & POLICY_EXPORTABLE) != 0) return store.openLater(slot, body);
   status = store.openInto(slot, body);
-  if (status != Status.Ok) return status;
-  if (
-    (load<u8>(HEADER, HEADER_OFF_POLICY) & POLICY_EXPORTABLE) == 0 &&
-    parts.hasSecret(body, header.bodyLength(HEADER))
-  ) {
+  if (status == Status.Ok && parts.hasSecret(body, header.bodyLength(HEADER))) {
     memory.fill(body, 0, header.bodyLength(HEADER));
-    return Status.NotExportable;
+    status = Status.NotExportable;
   }
-  return Status.Ok;
+  return status;
 }
 
 /** List, and Find: which looks only at records that the index does not rule out. */

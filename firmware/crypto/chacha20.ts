@@ -6,7 +6,7 @@ import { wipe } from "./bytes";
 // CHACHA: key (32), block counter (4), nonce (12)
 const COUNTER: usize = CHACHA + 32;
 const NONCE: usize = CHACHA + 36;
-const STATE_SIZE: i32 = 48;
+export const STATE_SIZE: i32 = 48;
 // "expand 32-byte k"
 const C0: u32 = 0x61707865;
 const C1: u32 = 0x3320646e;
@@ -136,6 +136,17 @@ export function xor(data: usize, length: i32): void {
 /** Clears state and key stream. */
 export function end(): void {
   wipe(CHACHA, STATE_SIZE + 64);
+}
+
+/** Keeps at `state` (STATE_SIZE bytes) where the key stream stands, and clears it here. */
+export function suspend(state: usize): void {
+  memory.copy(state, CHACHA, STATE_SIZE);
+  end();
+}
+
+/** Goes on with a key stream that was suspended, at the block after the last. */
+export function resume(state: usize): void {
+  memory.copy(CHACHA, state, STATE_SIZE);
 }
 
 /** HChaCha20: 32-byte subkey from key (32 bytes) and the first 16 bytes of the nonce: a block without what is added to it at the end. */

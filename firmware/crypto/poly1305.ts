@@ -28,9 +28,10 @@ function blocks(data: usize, count: i32): void {
   const r1: u64 = load<u32>(R, 4);
   const r2: u64 = load<u32>(R, 8);
   const r3: u64 = load<u32>(R, 12);
-  const s1 = (r1 >>> 2) + r1;
-  const s2 = (r2 >>> 2) + r2;
-  const s3 = (r3 >>> 2) + r3;
+  // in 32 bits: so a C compiler sees that their upper halves are zero
+  const s1: u64 = <u32>r1 + (<u32>r1 >>> 2);
+  const s2: u64 = <u32>r2 + (<u32>r2 >>> 2);
+  const s3: u64 = <u32>r3 + (<u32>r3 >>> 2);
   let h0 = load<u64>(H);
   let h1 = load<u64>(H, 8);
   let h2 = load<u64>(H, 16);

@@ -1,15 +1,15 @@
-/** XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 §2.3): ChaCha20-Poly1305 under an HChaCha20 subkey. In place, one shot.
+/** XChaCha20-Poly1305 (draft-irtf-cfrg-xchacha-03 §2.3): ChaCha20-Poly1305 under an HChaCha20 subkey. In place.
  *  Opening verifies the tag before any byte is decrypted. */
 import { SUBKEY } from "../memory";
 import { wipe } from "./bytes";
-import { hchacha } from "./chacha20";
+import * as chacha from "./chacha20";
 import * as aead from "./chacha20poly1305";
 
 const INNER: usize = SUBKEY + 32; // 12: four zeros and the last 8 bytes of the nonce
 
 /** Subkey and inner nonce. */
 function prepare(key: usize, nonce: usize): void {
-  hchacha(SUBKEY, key, nonce);
+  chacha.hchacha(SUBKEY, key, nonce);
   store<u32>(INNER, 0);
   memory.copy(INNER + 4, nonce + 16, 8);
 }
@@ -25,6 +25,25 @@ export function seal(key: usize, nonce: usize, aad: usize, aadLength: i32, data:
 export function open(key: usize, nonce: usize, aad: usize, aadLength: i32, data: usize, length: i32, tag: usize): bool {
   prepare(key, nonce);
   const genuine = aead.open(SUBKEY, INNER, aad, aadLength, data, length, tag);
+  wipe(SUBKEY, 48);
+  return genuine;
+}
+
+/** As open, but nothing is decrypted: what chacha20.resume() needs for it is left at `state`, when the tag fits. */
+export function openLater(
+  state: usize,
+  key: usize,
+  nonce: usize,
+  aad: usize,
+  aadLength: i32,
+  data: usize,
+  length: i32,
+  tag: usize,
+): bool {
+  prepare(key, nonce);
+  const genuine = aead.verify(SUBKEY, INNER, aad, aadLength, data, length, tag);
+  if (genuine) chacha.suspend(state);
+  else chacha.end();
   wipe(SUBKEY, 48);
   return genuine;
 }

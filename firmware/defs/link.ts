@@ -11,7 +11,7 @@ export enum FrameType {
   Data = 3,
   /** Device: a fragment was taken, and all before it. */
   Ack = 4,
-  /** Host: send fragment `index` of the answer to `sequence` again, and no other. */
+  /** Host: send the answer to `sequence` again, from fragment `index` on. */
   Next = 5,
   /** Device: the answer comes within u32 milliseconds; then u8 BusyReason (payload). Send nothing meanwhile, or give up what waits for a touch. */
   Busy = 6,

@@ -36,7 +36,6 @@ let streams: bool = false; // the fragments after it are to be sent without bein
 let acknowledged: bool = false; // the last answer was an Ack, not a response
 let waiting: bool = false; // Busy was sent; the work is done in give(), or at a later call when it waits for somebody
 let rate: u32 = LINE_RATE; // bits per second on the line
-let raised: bool = false; // that is not LINE_RATE
 let tried: bool = false; // no frame came at that rate yet
 let raisedAt: i64 = 0;
 let rest: usize = 0; // received bytes that nobody has looked at, up to restEnd
@@ -88,7 +87,7 @@ export function give(): i32 {
 function look(): i32 {
   while (rest < restEnd) {
     rest = frame.feed(rest, restEnd);
-    if (raised && frame.isDamaged()) fallBack();
+    if (rate != LINE_RATE && frame.isDamaged()) fallBack();
     if (frame.received() == 0) continue;
     tried = false;
     const sent = onFrame(frame.received() - FRAME_HEADER);
@@ -115,7 +114,6 @@ function onFrame(size: i32): i32 {
 function fallBack(): void {
   board.rate(LINE_RATE);
   rate = LINE_RATE;
-  raised = false;
   tried = false;
 }
 
@@ -124,8 +122,7 @@ function onRate(size: i32): i32 {
   const wanted = load<u32>(FRAME + FRAME_HEADER);
   if (board.rate(wanted) == Status.Ok) {
     rate = wanted;
-    raised = rate != LINE_RATE;
-    tried = raised;
+    tried = rate != LINE_RATE;
     raisedAt = board.clock();
   }
   store<u32>(PAGE, rate);
@@ -203,7 +200,7 @@ function sendBusy(): i32 {
 
 /** The host has something else to ask: what waits for somebody is not done. */
 function giveUp(): void {
-  if (waiting) session.cancel();
+  session.cancel();
   waiting = false;
   streams = false;
 }
@@ -220,9 +217,7 @@ function onNext(): i32 {
   const wanted = frame.index();
   if (<i32>wanted * PAYLOAD_MAX >= response) return 0;
   fragment = wanted;
-  const sent = sendFragment();
-  streams = false; // the others arrived, or are asked for as well
-  return sent;
+  return sendFragment();
 }
 
 /** The whole response, fragment after fragment. */
@@ -234,6 +229,7 @@ function stream(): i32 {
 function sendFragment(): i32 {
   const from = <i32>fragment * PAYLOAD_MAX;
   const size = min(response - from, PAYLOAD_MAX);
+  session.prepare(from + size);
   streams = from + size < response;
   const more = streams ? FRAME_MORE : 0;
   return frame.encode(FrameType.Data | more, current, taken, fragment, expectPublic(ENVELOPE + from), size);

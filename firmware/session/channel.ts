@@ -5,6 +5,7 @@ import * as aead from "../crypto/chacha20poly1305";
 import { SESSION_IDLE_MS, SESSION_MAX_MS } from "../defs/session";
 import { SESSION_SIZE, SESSIONS } from "../memory";
 import * as noise from "./noise";
+import * as outgoing from "./outgoing";
 
 /** The session that is served, and the one whose first message is awaited. */
 export const RUNNING: usize = SESSIONS;
@@ -100,8 +101,8 @@ export function open(at: usize, message: usize, length: i32, now: i64): bool {
   return true;
 }
 
-/** Seals the answer to the message that was opened last, `length` bytes at `message` in place, the tag behind them: under the number of that message, so
- *  that no answer can stand for another, and none twice. False, and nothing sealed, when the session is over. */
+/** Starts to seal the answer to the message that was opened last, `length` bytes at `message` in place, the tag behind them; outgoing.ts goes on. It
+ *  stands under the number of that message, so that no answer can stand for another, and none twice. False when the session is over. */
 export function seal(at: usize, message: usize, length: i32): bool {
   const next = load<u64>(at, OFF_RECEIVED);
   if (!isOpen(at) || next <= load<u64>(at, OFF_SENT)) {
@@ -109,7 +110,7 @@ export function seal(at: usize, message: usize, length: i32): bool {
     return false;
   }
   store<u64>(at, next - 1, OFF_SENT);
-  aead.seal(at + OFF_SEND_KEY, nonce(at, OFF_SENT), 0, 0, message, length, message + length);
+  outgoing.begin(at + OFF_SEND_KEY, nonce(at, OFF_SENT), message, length);
   count(at, OFF_SENT);
   return true;
 }

@@ -38,6 +38,7 @@ import * as vault from "../store/vault";
 import * as channel from "./channel";
 import { CANDIDATE, RUNNING } from "./channel";
 import * as noise from "./noise";
+import * as outgoing from "./outgoing";
 
 const ID: usize = ENVELOPE + 1; // operator id in a handshake
 const FIRST: usize = ID + OPERATOR_ID; // Noise message 1
@@ -53,6 +54,7 @@ export function reset(): void {
   channel.close(RUNNING);
   channel.close(CANDIDATE);
   touches.clear();
+  outgoing.forget();
   challenged = false;
 }
 
@@ -106,8 +108,14 @@ export function work(): i32 {
   return inClear(hello());
 }
 
-/** The request is not to be answered. */
+/** Sees to it that the first `length` bytes of the answer may leave. */
+export function prepare(length: i32): void {
+  outgoing.advance(ENVELOPE + length);
+}
+
+/** Nobody wants the answer any more, or what is left of it. */
 export function cancel(): void {
+  outgoing.forget();
   if (kind == Envelope.Sealed) command.cancel();
 }
 
@@ -217,6 +225,7 @@ function endRunning(): void {
 
 /** The session ended while its request waited, or cannot send any more. */
 function overNow(length: i32): i32 {
+  outgoing.forget();
   wipe(MESSAGE, length);
   return inClear(command.refuse(Status.NoSession));
 }

@@ -58,6 +58,7 @@ import {
 import { Status } from "../defs/status";
 import { State } from "../defs/wire";
 import {
+  BODY_STREAM,
   CURRENT,
   FRESH,
   HANDLES,
@@ -71,6 +72,7 @@ import {
   TOKEN_HASH,
   VAULT,
 } from "../memory";
+import * as body from "./body";
 import * as digest from "./digest";
 import * as entropy from "./entropy";
 import * as geometry from "./geometry";
@@ -375,14 +377,37 @@ export function accept(): Status {
  *  Ok | Corrupt | Unreadable; on refusal `out` is wiped. */
 @sealed("record")
 export function openInto(slot: i32, out: usize): Status {
-  let status = header.read(slot);
-  if (status == Status.Ok) status = header.readLabel(slot);
-  if (status == Status.Ok) status = slots.readBody(slot, out);
+  const status = fetch(slot, out);
   if (status != Status.Ok) return status;
   const seal = key(KeyName.Seal);
+  const length = header.bodyLength(HEADER);
   nonceOf(HEADER);
-  if (aead.open(seal, PAGE, HEADER, HEADER_OFF_TAG, out, header.bodyLength(HEADER), HEADER + HEADER_OFF_TAG))
-    return Status.Ok;
+  return opened(aead.open(seal, PAGE, HEADER, HEADER_OFF_TAG, out, length, HEADER + HEADER_OFF_TAG), out);
+}
+
+/** The same, but its body is decrypted by body.decrypt(), when it is wanted. */
+@sealed("record")
+export function openLater(slot: i32, out: usize): Status {
+  const status = fetch(slot, out);
+  if (status != Status.Ok) return status;
+  const seal = key(KeyName.Seal);
+  const length = header.bodyLength(HEADER);
+  nonceOf(HEADER);
+  body.defer(out, length);
+  const tag = HEADER + HEADER_OFF_TAG;
+  return opened(aead.openLater(BODY_STREAM, seal, PAGE, HEADER, HEADER_OFF_TAG, out, length, tag), out);
+}
+
+/** Reads header, label and sealed body. Ok | Corrupt | Unreadable. */
+function fetch(slot: i32, out: usize): Status {
+  let status = header.read(slot);
+  if (status == Status.Ok) status = header.readLabel(slot);
+  return status == Status.Ok ? slots.readBody(slot, out) : status;
+}
+
+function opened(isGenuine: bool, out: usize): Status {
+  if (isGenuine) return Status.Ok;
+  body.forget();
   wipe(out, header.bodyLength(HEADER));
   return Status.Corrupt;
 }

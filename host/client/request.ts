@@ -43,7 +43,7 @@ export class Request {
     return this.#frames.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
-  /** Frames that the device may not have, or what asks for the first part of the answer that is missing. */
+  /** Frames that the device may not have, or what asks for the answer from the first part on that is missing. */
   get missing(): Uint8Array {
     if (this.#parts.size === 0) return Buffer.concat(this.#frames.slice(this.#taken).map(({ bytes }) => bytes));
     let index = 0;
@@ -92,6 +92,8 @@ export class Queue {
   #first = 0;
   /** How many were sent. */
   #sent = 0;
+  /** What came last was the end of an answer: whatever is missing of it does not come by itself. */
+  #isEnd = false;
 
   constructor(private readonly requests: readonly Request[]) {}
 
@@ -107,7 +109,7 @@ export class Queue {
   /** What may be sent now and was not; first of all what closes a gap in an answer. */
   next(): Uint8Array {
     const [oldest] = this.#awaited;
-    if (oldest?.hasGap) return oldest.missing;
+    if (this.#isEnd && oldest?.hasGap) return oldest.missing;
     const sending: Uint8Array[] = [];
     let ahead = this.#awaited.reduce((sum, { size }) => sum + size, 0);
     for (let request = this.requests[this.#sent]; request !== undefined; request = this.requests[this.#sent]) {
@@ -131,6 +133,7 @@ export class Queue {
     if (at < 0) return false;
     if (frame.type === FrameType.Overflow) throw broken("it calls the message too long");
     if (frame.type !== FrameType.Data || !this.#awaited[at]!.take(frame, broken)) return false;
+    this.#isEnd = !frame.more;
     this.#first += at; // whatever the device had to say to those before, it has no more
     if (this.#awaited[0]!.answer !== undefined) this.#first++;
     return true;

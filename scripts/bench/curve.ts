@@ -17,8 +17,8 @@ const OPERATIONS = {
 const VERIFY = "ed25519 verify";
 const VEIL = 0xa5; // no request has a zero, which the board would hand over alone: slices of virtual time would lie elsewhere
 const NOTHING = 0;
-/** Bytes that a secret is made of; not zero, at which the firmware looks up from what it receives. */
-const SECRETS = [0x01, 0x10, 0x5a, 0x80, 0xff];
+/** Bytes that a secret is made of. */
+const SECRETS = [0x00, 0x01, 0x5a, 0x80, 0xff];
 
 /** @param elf firmware with curve.wasm. @throws Error when the count depends on a secret */
 export function measureCurves(elf: Buffer): Cost[] {

@@ -101,7 +101,7 @@ export class MockDevice {
     if (this.#current?.id !== frame.link) this.#reply(FrameType.Closed, { link: frame.link });
     else if (frame.type === FrameType.Data) this.#data(frame);
     else if (frame.type === FrameType.Next && frame.sequence === this.#taken && this.#response !== undefined) {
-      if (frame.index * PAYLOAD_MAX < this.#response.length) this.#fragment(this.#response, frame.index);
+      this.#respond(this.#response, frame.index);
     }
   }
 
@@ -193,8 +193,8 @@ export class MockDevice {
     this.#reply(FrameType.Busy, { payload });
   }
 
-  #respond(response: Uint8Array): void {
-    for (let index = 0; index === 0 || index * PAYLOAD_MAX < response.length; index++) this.#fragment(response, index);
+  #respond(response: Uint8Array, first = 0): void {
+    for (let index = first; index === 0 || index * PAYLOAD_MAX < response.length; index++) this.#fragment(response, index);
   }
 
   #fragment(response: Uint8Array, index: number): void {
