@@ -57,6 +57,18 @@ const CHANGES = [
     "not wraps and operand <= _mem->length - sizeof (DEST_TYPE)",
   ],
 
+  // A constant that a function has already is looked for among all that it has: their values differ more often than their slots are free.
+  [
+    "m3_compile.c",
+    1,
+    `            if (IsSlotAllocated (o, slot))
+            {
+                bool matches;`,
+    `            if ((u32) o->constants [i] == (u32) i_word and IsSlotAllocated (o, slot))
+            {
+                bool matches;`,
+  ],
+
   // The address of the next operation goes where the jump wants it, not through another register.
   [
     "m3_exec_defs.h",

@@ -61,8 +61,9 @@ export function begin(length: i32): bool {
   touchless = verdict != Status.Ok || !gate.needsTouch(asked);
   isAsking = false;
   lasts = verdict == Status.Ok ? duration.atMost(asked, request.destroy) : 0;
+  if (time() == 0) return false; // work() follows at once, with the vault as it is
   vault.close();
-  return time() > 0;
+  return true;
 }
 
 /** Milliseconds that work() takes, or waits, at the most; 0 when it is quick. */
@@ -78,6 +79,7 @@ export function waitsForTouch(): bool {
 /** Nobody wants an answer any more. */
 export function cancel(): void {
   if (!touchless && isAsking) panel.show(0);
+  vault.close();
   request.forget();
 }
 

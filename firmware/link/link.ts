@@ -31,6 +31,7 @@ let taken: u32 = 0; // sequence of the last Data frame taken
 let received: i32 = 0; // bytes of the request so far
 let overflow: bool = false; // the request did not fit and is being dropped
 let response: i32 = 0; // bytes of the response in ENVELOPE
+let used: i32 = 0; // bytes of ENVELOPE in which request and response stood; the session leaves nothing behind them
 let fragment: u32 = 0; // fragment of the response sent last
 let streams: bool = false; // the fragments after it are to be sent without being asked for
 let acknowledged: bool = false; // the last answer was an Ack, not a response
@@ -71,7 +72,7 @@ export function take(bytes: usize, count: i32): i32 {
 /** Called when TX was sent: the work that Busy announced, the next fragment, or the next frame that was received. Returns bytes to send, 0 = none. */
 export function give(): i32 {
   if (waiting) {
-    response = session.work();
+    answer();
     if (response > 0) {
       waiting = false;
       return stream();
@@ -166,7 +167,8 @@ function onData(size: i32, more: bool): i32 {
   if (!acknowledged) {
     // the first fragment of a new message: the old response is no longer needed
     giveUp();
-    wipe(ENVELOPE, MESSAGE_MAX);
+    wipe(ENVELOPE, used);
+    used = 0;
     received = 0;
     overflow = false;
   }
@@ -174,6 +176,7 @@ function onData(size: i32, more: bool): i32 {
   else {
     memory.copy(ENVELOPE + received, FRAME + FRAME_HEADER, size);
     received += size;
+    used = received;
   }
   acknowledged = more;
   return finish();
@@ -188,8 +191,13 @@ function finish(): i32 {
     waiting = true;
     return sendBusy();
   }
-  response = session.work();
+  answer();
   return stream();
+}
+
+function answer(): void {
+  response = session.work();
+  used = max(used, response);
 }
 
 function sendBusy(): i32 {

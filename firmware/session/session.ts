@@ -215,7 +215,9 @@ function beginSealed(length: i32, now: i64): bool {
   activation =
     channel.isFresh(RUNNING) && place != NO_OPERATOR && state.isPending(CURRENT, place) && mayChange() == Status.Ok;
   vault.close();
-  return command.begin(length) || activation;
+  if (command.begin(length)) return true;
+  if (activation) vault.close(); // work() comes later
+  return activation;
 }
 
 function endRunning(): void {

@@ -25,7 +25,15 @@ export function attributes(usage: u32, tier: u32, origin: u32): u32 {
   return (usage & 15) | ((tier & 3) << 4) | ((origin & 3) << 6);
 }
 
+let unreadable: bool = false; // a live slot held no readable record when it was mounted
+
+/** A live slot holds no readable record: whoever searches looks at it. */
+export function setUnreadable(): void {
+  unreadable = true;
+}
+
 export function reset(): void {
+  unreadable = false;
   wipe(HANDLES, SLOTS_MAX * (HANDLE_SIZE + 13));
 }
 
@@ -83,10 +91,11 @@ export function nextWithToken(slot: i32, token: usize, tokenHash: usize): i32 {
 /** The next live slot from `slot` on that is worth a look, or -1: its attributes under `mask` are those wanted and, when `labelled`, its label's hash begins
  *  like this one; or it held no readable record when it was mounted. */
 export function nextLike(slot: i32, mask: u32, wanted: u32, labelled: bool, labelHash: u32): i32 {
-  for (; slot < geometry.slotCount(); slot++) {
+  const end = geometry.slotCount();
+  for (; slot < end; slot++) {
     const fits =
-      (load<u8>(ATTRIBUTES + slot) & mask) == wanted && (!labelled || load<u32>(LABEL_HASHES + slot * 4) == labelHash);
-    if (!fits && load<u32>(HANDLES + slot * HANDLE_SIZE) != 0) continue;
+      (!labelled || load<u32>(LABEL_HASHES + slot * 4) == labelHash) && (load<u8>(ATTRIBUTES + slot) & mask) == wanted;
+    if (!fits && (!unreadable || load<u32>(HANDLES + slot * HANDLE_SIZE) != 0)) continue;
     if (state.isLive(CURRENT, slot)) return slot;
   }
   return -1;

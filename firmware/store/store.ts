@@ -167,7 +167,10 @@ function mountAs(): State {
   for (let slot = 0; slot < geometry.slotCount(); slot++) {
     if (!state.isLive(CURRENT, slot)) continue;
     if (header.read(slot) == Status.Ok) index.set(slot, HEADER);
-    else corrupt++;
+    else {
+      index.setUnreadable();
+      corrupt++;
+    }
   }
   if (!digest.mount() || corrupt > 0 || journal.isDoubted()) return State.Degraded;
   if (found == Status.ReadOnly) return State.ReadOnly;
@@ -377,7 +380,9 @@ export function accept(): Status {
  *  Ok | Corrupt | Unreadable; on refusal `out` is wiped. */
 @sealed("record")
 export function openInto(slot: i32, out: usize): Status {
-  const status = fetch(slot, out);
+  let status = header.read(slot);
+  if (status == Status.Ok) status = header.readLabel(slot);
+  if (status == Status.Ok) status = slots.readBody(slot, out);
   if (status != Status.Ok) return status;
   const seal = key(KeyName.Seal);
   const length = header.bodyLength(HEADER);
@@ -385,10 +390,10 @@ export function openInto(slot: i32, out: usize): Status {
   return opened(aead.open(seal, PAGE, HEADER, HEADER_OFF_TAG, out, length, HEADER + HEADER_OFF_TAG), out);
 }
 
-/** The same, but its body is decrypted by body.decrypt(), when it is wanted. */
+/** The same of the record whose header stands in HEADER, but its body is decrypted by body.decrypt(), when it is wanted. Ok | Corrupt | Unreadable. */
 @sealed("record")
 export function openLater(slot: i32, out: usize): Status {
-  const status = fetch(slot, out);
+  const status = slots.readBody(slot, out);
   if (status != Status.Ok) return status;
   const seal = key(KeyName.Seal);
   const length = header.bodyLength(HEADER);
@@ -396,13 +401,6 @@ export function openLater(slot: i32, out: usize): Status {
   body.defer(out, length);
   const tag = HEADER + HEADER_OFF_TAG;
   return opened(aead.openLater(BODY_STREAM, seal, PAGE, HEADER, HEADER_OFF_TAG, out, length, tag), out);
-}
-
-/** Reads header, label and sealed body. Ok | Corrupt | Unreadable. */
-function fetch(slot: i32, out: usize): Status {
-  let status = header.read(slot);
-  if (status == Status.Ok) status = header.readLabel(slot);
-  return status == Status.Ok ? slots.readBody(slot, out) : status;
 }
 
 function opened(isGenuine: bool, out: usize): Status {

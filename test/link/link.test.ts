@@ -4,9 +4,10 @@ import { BusyReason, FrameType, MESSAGE_MAX, PAYLOAD_MAX, PROTOCOL_VERSION } fro
 import { Envelope } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { decodeFrame, encodeFrame, type Frame } from "../../host/client/frame.js";
-import { decodeMessage, encodeMessage, message } from "../../host/client/message.js";
+import { decodeMessage, encodeMessage, type Message, message, type Value } from "../../host/client/message.js";
+import { region } from "../device/map.js";
 import { plant, type Session } from "../device/session.js";
-import { body, handle, hex, list, put, ready, SMALL, state, token, unchanged } from "../store/help.js";
+import { body, handle, hex, list, put, ready, SMALL, says, state, token, unchanged } from "../store/help.js";
 import { type Bench, deviceTargets } from "../targets.js";
 import { framesIn } from "./wire.js";
 
@@ -163,6 +164,43 @@ describe.each(deviceTargets)("the link of $name", (kind) => {
     expect(Buffer.from(session.open(whole)).includes(Buffer.from(content))).toBe(true);
     expect(it.send({ type: FrameType.Next, link, sequence: 2, index: 0 })).toEqual([]);
     target.close();
+  });
+
+  it("sends a record that is decrypted and sealed as it leaves, whatever its length, and leaves neither plaintext nor a key stream behind", () => {
+    const it = line();
+    const { device } = it.target;
+    const made = handle(put(it.target));
+    const session = plant(device);
+    const link = it.open(3);
+    let sequence = 0;
+    const ask = (command: Command, ...fields: [Key, Value][]): Message => {
+      const asked = session.seal(encodeMessage(message([[Key.Command, command], [Key.Handle, made], ...fields])));
+      const fragments = Array.from({ length: Math.ceil(asked.length / PAYLOAD_MAX) }, (_, i) =>
+        asked.slice(i * PAYLOAD_MAX, (i + 1) * PAYLOAD_MAX),
+      );
+      const sent = fragments.map((payload, i) => ({
+        link,
+        sequence: ++sequence,
+        more: i < fragments.length - 1,
+        payload,
+      }));
+      const data = it.send(...sent).filter(({ type }) => type === FrameType.Data);
+      return decodeMessage(session.open(Buffer.concat(data.map(({ payload }) => payload))));
+    };
+    // where blocks of 64 bytes begin and end in a fragment differs with each length, and with each label, which stands before the body
+    const around = (length: number) => Array.from({ length: 140 }, (_, i) => length - 100 + i);
+    const lengths = kind.slow ? [63, 64, 65, 960, 985, 1024] : [...around(120), ...around(1024), ...around(2048)];
+    for (const length of lengths) {
+      const content = body(length);
+      expect(says(ask(Command.Relabel, [Key.Token, token()], [Key.Label, "x".repeat(1 + (length % 40))]))).toBe("Ok");
+      expect(says(ask(Command.Replace, [Key.Token, token()], [Key.Body, content]))).toBe("Ok");
+      expect(hex(ask(Command.Get).get(Key.Body) as Uint8Array), `${length} bytes`).toBe(hex(content));
+      const ram = Buffer.from(device.ram());
+      expect(ram.includes(content.slice(8, 40)), `${length} bytes`).toBe(false);
+      for (const name of ["OUTGOING_STREAM", "BODY_STREAM"])
+        expect(hex(device.peek(region(name), 48)), name).toBe("00".repeat(48));
+    }
+    it.target.close();
   });
 
   it("answers requests that come in one piece, each whole, one after the other", () => {

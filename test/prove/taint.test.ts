@@ -101,12 +101,24 @@ interface Planted {
 
 const planted: readonly Planted[] = [
   {
-    name: "a session that does not seal long answers",
+    name: "a session that does not seal large pieces of an answer",
     changes: [
       {
-        file: "firmware/session/session.ts",
-        from: "if (!channel.seal(RUNNING, MESSAGE, length)) return overNow(length);",
-        to: "if (length < 512 && !channel.seal(RUNNING, MESSAGE, length)) return overNow(length);",
+        file: "firmware/session/outgoing.ts",
+        from: "  aead.more(next, <i32>size);",
+        to: "  if (size < 512) aead.more(next, <i32>size);",
+      },
+    ],
+    found: /bytes of ENVELOPE that should be public are secret/,
+  },
+  {
+    name: "a session that decrypts a record behind its seal",
+    changes: [
+      { file: "firmware/session/outgoing.ts", from: "  body.decrypt(next + size);\n", to: "" },
+      {
+        file: "firmware/session/outgoing.ts",
+        from: "  next += size;\n  if (next < end) return;",
+        to: "  next += size;\n  body.decrypt(next);\n  if (next < end) return;",
       },
     ],
     found: /bytes of ENVELOPE that should be public are secret/,
