@@ -53,10 +53,7 @@ export class Connection {
 
   /** Sends one message in clear, envelope included. */
   async clear(message: Uint8Array): Promise<Answered> {
-    const { answers, ...attempts } = await this.#queue(() =>
-      this.#attempt(async (link) => [await link.exchange(message)]),
-    );
-    return { answer: answers[0]!, ...attempts };
+    return this.#queue(() => this.#attempt((link) => link.exchange(message)));
   }
 
   /** Seals one request, and opens its answer. @throws UsageError when nobody says who asks; nothing was sent then */
@@ -67,7 +64,7 @@ export class Connection {
 
   /** The same for requests that change nothing: the next ones are on their way while the device answers the first. */
   async sealedAll(inners: readonly Uint8Array[]): Promise<Answered[]> {
-    const { answers, ...attempts } = await this.#queue(() => {
+    const { answer: answers, ...attempts } = await this.#queue(() => {
       if (this.#operator === undefined && this.#options.operator === undefined)
         throw new UsageError("The device answers only operators, and none was named.", "Name one with --operator.");
       return this.#attempt(async (link, begin) => {
@@ -124,9 +121,9 @@ export class Connection {
   }
 
   /** @param send is to call `begin` when what it sends from there on may be carried out */
-  async #attempt(
-    send: (link: Link, begin: () => void) => Promise<Uint8Array[]>,
-  ): Promise<Omit<Answered, "answer"> & { answers: Uint8Array[] }> {
+  async #attempt<T>(
+    send: (link: Link, begin: () => void) => Promise<T>,
+  ): Promise<Omit<Answered, "answer"> & { answer: T }> {
     let reconnects = this.#options.reconnects ?? 1;
     let renewed = false;
     let begun = false;
@@ -136,10 +133,10 @@ export class Connection {
       try {
         this.#transport ??= await this.#connect();
         this.#link ??= await Link.open(this.#transport, this.#options);
-        const answers = await send(this.#link, () => {
+        const answer = await send(this.#link, () => {
           begun = true;
         });
-        return { answers, repeated, renewed };
+        return { answer, repeated, renewed };
       } catch (error) {
         if (error instanceof DeviceError) {
           this.#endSession();
