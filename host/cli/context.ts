@@ -80,6 +80,11 @@ export class Context {
     else if (lines.length > 0) this.io.stdout.write(`${lines.join("\n")}\n`);
   }
 
+  /** Why there is no result, for programs. */
+  failure(object: { code: string; status: Status | null; message: string; hint: string }): void {
+    this.io.stderr.write(`${JSON.stringify({ schemaVersion: SCHEMA_VERSION, ...object })}\n`);
+  }
+
   /** A line for people that is no part of the result, such as why there is none. */
   note(line: string): void {
     if (!this.json) this.io.stderr.write(`${line}\n`);
@@ -189,8 +194,8 @@ export class Context {
 
   /** @param kept what became of the device */
   tellInterrupted(kept: string): void {
-    const json = { schemaVersion: SCHEMA_VERSION, code: "interrupted", status: null, message: kept, hint: "" };
-    this.io.stderr.write(this.json ? `${JSON.stringify(json)}\n` : `\nmbs: interrupted. ${kept}\n`);
+    if (this.json) this.failure({ code: "interrupted", status: null, message: kept, hint: "" });
+    else this.io.stderr.write(`\nmbs: interrupted. ${kept}\n`);
   }
 
   /** Reads a file that holds a secret, and says so when others can read it as well. */

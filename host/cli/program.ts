@@ -3,35 +3,9 @@ import { Command, CommanderError } from "commander";
 import { DeviceError, DisconnectedError, MbsError, UnreachedError, UsageError } from "../client/errors.js";
 import { withoutKeys } from "../keys/text.js";
 import { packageVersion } from "../package.js";
-import { addAgree } from "./agree.js";
-import { addAttest } from "./attest.js";
-import { addBoard } from "./board.js";
-import { addChanges } from "./change.js";
-import { addClaim } from "./claim.js";
-import { claimFor, secretFor } from "./claims.js";
-import { addCompletion } from "./completion.js";
-import { addConfig } from "./config.js";
-import { Context, type Globals, SCHEMA_VERSION } from "./context.js";
-import { addCsr } from "./csr.js";
-import { addDecrypt } from "./decrypt.js";
-import { addDelta } from "./delta.js";
-import { addDump } from "./dump.js";
-import { addEncrypt } from "./encrypt.js";
-import { addFilekey } from "./filekey.js";
-import { addFlash } from "./flash.js";
-import { addGenerate } from "./generate.js";
-import { addGet } from "./get.js";
-import { addImage } from "./image.js";
+import { commandsFor } from "./commands.js";
+import type { Context, Globals } from "./context.js";
 import { INTERRUPTED_EXIT, Interrupted, type Io } from "./io.js";
-import { addOperator } from "./operator.js";
-import { addPolicy } from "./policy.js";
-import { addProvision } from "./provision.js";
-import { addPublic } from "./public.js";
-import { addPut } from "./put.js";
-import { addQueries } from "./query.js";
-import { addReset } from "./reset.js";
-import { addSession } from "./session.js";
-import { addSign } from "./sign.js";
 import { printable } from "./table.js";
 
 const HELP = `
@@ -41,11 +15,10 @@ A record is named by its handle, the first 8 or more digits of it, or its label.
 
 Exit codes: 0 done, 1 the device refused or something else failed, 2 wrong usage, 3 no device or connection lost, 130 interrupted.`;
 
-/** Runs one command. @param argv without program and script. @returns the exit code */
+/** Runs one command. Loads what that command needs, and no other: most of the time that a short command takes on the host is loading.
+ *  @param argv without program and script. @returns the exit code */
 export async function main(argv: readonly string[], io: Io): Promise<number> {
-  const program = new Command("mbs");
-  const context = new Context(io, {});
-  program
+  const program = new Command("mbs")
     .description("a device-bound credential store, from the host")
     .version(packageVersion(), "-V, --version")
     .option("-p, --port <PORT>", "where the device is")
@@ -61,48 +34,31 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({ writeOut: (text) => io.stdout.write(text), writeErr: () => {} })
     .exitOverride()
-    .hook("preAction", (_, command) => {
-      Object.assign(context.globals, program.opts<Globals>());
-      context.purpose = purposeOf(command);
-    })
     .addHelpText("after", HELP);
-  addEncrypt(program, () => context, claimFor);
-  addDecrypt(program, () => context, secretFor);
-  for (const add of [
-    addQueries,
-    addPut,
-    addGet,
-    addChanges,
-    addGenerate,
-    addSign,
-    addAgree,
-    addPublic,
-    addAttest,
-    addCsr,
-    addPolicy,
-    addFilekey,
-    addDelta,
-    addClaim,
-    addProvision,
-    addImage,
-    addOperator,
-    addSession,
-    addReset,
-    addDump,
-    addConfig,
-    addBoard,
-    addFlash,
-    addCompletion,
-  ]) {
-    add(program, () => context);
+  let words: readonly string[] = [];
+  try {
+    words = program.parseOptions([...argv]).operands;
+  } catch (error) {
+    if (isDone(error)) return 0; // --version; a mistake is found once more below
   }
+  const { Context } = await import("./context.js");
+  const context = new Context(io, {});
+  program.hook("preAction", (_, command) => {
+    Object.assign(context.globals, program.opts<Globals>());
+    context.purpose = purposeOf(command);
+  });
+  for (const add of await commandsFor(words[0])) add(program, () => context);
   try {
     await program.parseAsync(argv, { from: "user" });
     return context.exitCode;
   } catch (error) {
-    if (error instanceof CommanderError && error.exitCode === 0) return 0; // --help, --version
-    return report(context, toMbsError(error, program, argv), argv.includes("--json"));
+    if (isDone(error)) return 0; // --help
+    return report(context, toMbsError(error, program, words), argv.includes("--json"));
   }
+}
+
+function isDone(error: unknown): boolean {
+  return error instanceof CommanderError && error.exitCode === 0;
 }
 
 /** The command and what it is about, for whoever is to touch the board: "get ssh/deploy". */
@@ -111,10 +67,11 @@ function purposeOf(command: Command): string {
   return [...parents, command.name(), ...command.args.slice(0, 1)].join(" ");
 }
 
-/** What is thrown when a command is used wrongly comes from commander; everything else that is not ours is a bug and shown as one. */
-function toMbsError(error: unknown, program: Command, argv: readonly string[]): Error {
+/** What is thrown when a command is used wrongly comes from commander; everything else that is not ours is a bug and shown as one.
+ *  @param words of the command line that are no options, nor values of those that every command has */
+function toMbsError(error: unknown, program: Command, words: readonly string[]): Error {
   if (!(error instanceof CommanderError)) return error instanceof Error ? error : new Error(String(error));
-  const asked = argv.reduce((at, word) => at.commands.find((one) => one.name() === word) ?? at, program);
+  const asked = words.reduce((at, word) => at.commands.find((one) => one.name() === word) ?? at, program);
   const help = error.code === "commander.help" ? asked.helpInformation() : "";
   return new UsageError(
     help || error.message.replace(/^error: /, ""),
@@ -143,9 +100,7 @@ function report(context: Context, error: Error, json: boolean): number {
   const status = device?.status ?? null;
   if (json) {
     const name = device === undefined ? {} : { name: device.name, detail: device.detail ?? null };
-    io.stderr.write(
-      `${JSON.stringify({ schemaVersion: SCHEMA_VERSION, code, status, ...name, message: withoutKeys(error.message), hint })}\n`,
-    );
+    context.failure({ code, status, ...name, message: withoutKeys(error.message), hint });
     return exitCode;
   }
   const message = withoutKeys(known ? error.message : (error.stack ?? error.message));
