@@ -5,8 +5,9 @@ import type { Command } from "commander";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import type { Entry } from "../client/answers.js";
 import { handleText } from "../client/client.js";
-import { DeviceError, UsageError } from "../client/errors.js";
+import { DeviceError, FileError, UsageError } from "../client/errors.js";
 import { EXPORTS, type Export, usualExport, writeCredential } from "../credentials/export.js";
+import { usableName } from "../file/name.js";
 import { checkOutputFile, refuseExisting, writeOutput } from "../files.js";
 import { ALGORITHMS, KINDS } from "../names.js";
 import { decodeParts, type Part } from "../record.js";
@@ -84,7 +85,7 @@ async function getSeveral(context: Context, targets: readonly string[], options:
     ready.push({ record, file: join(directory, fileName(record, names)), bytes });
   }
   if (!options.force) for (const { file } of ready) await refuseExisting(file);
-  for (const { file, bytes } of ready) await writeOutput(file, bytes, options.force);
+  await writeAll(ready, options.force);
   const files = ready.map(({ record, file, bytes }) => ({ ...entryJson(record), file, bytes: bytes.length }));
   context.result(
     { records: files },
@@ -94,19 +95,42 @@ async function getSeveral(context: Context, targets: readonly string[], options:
   if (refused >= 0) throw named(found[refused] as DeviceError, [...handles.keys()][refused]!);
 }
 
+/** Writes one after the other. @throws FileError that tells which were written and which were not */
+async function writeAll(files: readonly { file: string; bytes: Uint8Array }[], force: boolean): Promise<void> {
+  for (const [at, { file, bytes }] of files.entries())
+    try {
+      await writeOutput(file, bytes, force);
+    } catch (cause) {
+      if (!(cause instanceof FileError)) throw cause;
+      const names = files.map((one) => one.file);
+      const written = at === 0 ? "Nothing was written." : `Written: ${names.slice(0, at).join(", ")}.`;
+      throw new FileError(
+        `${cause.message} ${written} Not written: ${names.slice(at).join(", ")}.`,
+        "Get those that are missing, or all of them with --force.",
+        { cause },
+      );
+    }
+}
+
 /** A refusal that says which of several records it is about. */
 function named(error: DeviceError, handle: string): DeviceError {
   const hint = error.hint === undefined ? {} : { hint: error.hint };
   return new DeviceError(error.status, error.detail, { message: `Record ${handle}: ${error.message}`, ...hint });
 }
 
-/** The label as a name of a file; the handle when it has none, when it looks like a handle, or like another record's to a file system without capitals. */
-function fileName({ label = "", handle }: Opened, taken: Set<string>): string {
-  const plain = label.replace(/[^\w.@-]/g, "_").replace(/^\.|\.$/g, "_");
-  const folded = plain.toLowerCase();
-  if (plain === "" || /^[0-9a-f]{32}$/.test(folded) || taken.has(folded)) return handleText(handle);
+/** The label as a name of a file; the handle when it has none, when no file may have it, when it looks like a handle, or like another
+ *  record's to a file system without capitals. @param taken names so far, without capitals; this one is added */
+export function fileName(
+  { label = "", handle }: Pick<Entry, "label" | "handle">,
+  taken: Set<string>,
+  platform = process.platform,
+): string {
+  const name = usableName(Buffer.from(label.replace(/[^\w.@-]/g, "_").replace(/^\.|\.$/g, "_")), platform);
+  const folded = name?.toLowerCase();
+  if (name === undefined || folded === undefined || /^[0-9a-f]{32}$/.test(folded) || taken.has(folded))
+    return handleText(handle);
   taken.add(folded);
-  return plain;
+  return name;
 }
 
 function pick(parts: readonly Part[], text: string): Uint8Array {

@@ -31,8 +31,8 @@ export function storedName(bytes: Uint8Array, platform: NodeJS.Platform = proces
   );
 }
 
-/** What Windows does with such names is not what they say. */
-const WINDOWS = /[<>:"\\|?*]|[. ]$|^(?:con|prn|aux|nul|com\d|lpt\d)(?:\.|$)/i;
+/** What Windows does with such names is not what they say: characters with a meaning, ends that it drops, and devices, with any extension. */
+const WINDOWS = /[<>:"\\|?*]|[. ]$|^(?:con|prn|aux|nul|conin\$|conout\$|(?:com|lpt)[\d¹²³]) *(?:\.|$)/i;
 
 /** @returns why no file may have this name */
 function fault(bytes: Uint8Array, platform: NodeJS.Platform = process.platform): string | undefined {
