@@ -2,20 +2,21 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Command } from "commander";
+import { Presence } from "../../firmware/defs/record.js";
 import { Command as DeviceCommand } from "../../firmware/defs/wire.js";
 import type { Entry } from "../client/answers.js";
-import { handleText } from "../client/client.js";
+import { type Client, handleText } from "../client/client.js";
 import { DeviceError, FileError, UsageError } from "../client/errors.js";
 import { EXPORTS, type Export, usualExport, writeCredential } from "../credentials/export.js";
 import { usableName } from "../file/name.js";
 import { checkOutputFile, refuseExisting, writeOutput } from "../files.js";
-import { ALGORITHMS, KINDS } from "../names.js";
+import { ALGORITHMS, KINDS, readPolicy } from "../names.js";
 import { decodeParts, type Part } from "../record.js";
 import type { Context } from "./context.js";
 import { deliver } from "./output.js";
 import { integer } from "./parse.js";
 import { entryJson } from "./present.js";
-import { resolveHandle } from "./target.js";
+import { meant, resolveHandle } from "./target.js";
 
 interface GetOptions {
   output?: string;
@@ -68,17 +69,12 @@ async function getSeveral(context: Context, targets: readonly string[], options:
   if (directory === undefined || !(await stat(directory).catch(() => undefined))?.isDirectory())
     throw new UsageError("Several records go into a directory of yours.", "Name one that exists: -o DIRECTORY.");
   const wanted = options.as === undefined ? undefined : readExport(options.as);
-  const handles = new Map<string, Uint8Array>();
-  const found = await context.withClient({ commands: [DeviceCommand.Get] }, async (client) => {
-    for (const target of targets) {
-      const handle = await resolveHandle(client, target);
-      handles.set(handleText(handle), handle);
-    }
-    return client.getAll([...handles.values()]);
-  });
+  const found = await context.withClient({ commands: [DeviceCommand.Get] }, (client) =>
+    openSeveral(context, client, targets),
+  );
   const names = new Set<string>();
   const ready: { record: Opened; file: string; bytes: Uint8Array }[] = [];
-  for (const record of found) {
+  for (const [, record] of found) {
     if (record instanceof DeviceError) continue;
     const parts = decodeParts(record.body);
     const bytes = await writeCredential(parts, wanted ?? usualExport(parts, record.usage), record.label ?? "");
@@ -91,8 +87,38 @@ async function getSeveral(context: Context, targets: readonly string[], options:
     { records: files },
     files.map(({ file, bytes }) => `${file}: ${bytes} bytes`),
   );
-  const refused = found.findIndex((one) => one instanceof DeviceError);
-  if (refused >= 0) throw named(found[refused] as DeviceError, [...handles.keys()][refused]!);
+  for (const [handle, record] of found) if (record instanceof DeviceError) throw named(record, handle);
+}
+
+/** Opens records; those that may wait for a touch one by one, because a request that waits is given up by the next one.
+ *  @returns in the order in which they were named, each once */
+async function openSeveral(
+  context: Context,
+  client: Client,
+  targets: readonly string[],
+): Promise<(readonly [handle: string, Opened | DeviceError])[]> {
+  const entries = await client.list();
+  const touched = new Set(entries.filter(waits).map(({ handle }) => handleText(handle)));
+  const wanted = new Map(targets.map((target) => [handleText(meant(entries, target)), target]));
+  const found = new Map<string, Opened | DeviceError>();
+  const others = [...wanted.keys()].filter((handle) => !touched.has(handle));
+  const opened = await client.getAll(others.map((handle) => Buffer.from(handle, "hex")));
+  for (const [i, handle] of others.entries()) found.set(handle, opened[i]!);
+  for (const [handle, target] of wanted) {
+    if (!touched.has(handle)) continue;
+    context.purpose = `get ${target}`;
+    found.set(handle, await client.get(Buffer.from(handle, "hex")).catch(refusal));
+  }
+  return [...wanted.keys()].map((handle) => [handle, found.get(handle)!] as const);
+}
+
+function refusal(error: unknown): DeviceError {
+  if (error instanceof DeviceError) return error;
+  throw error;
+}
+
+function waits({ policy }: Entry): boolean {
+  return readPolicy(policy).presence !== Presence.Never;
 }
 
 /** Writes one after the other. @throws FileError that tells which were written and which were not */
@@ -126,9 +152,9 @@ export function fileName(
   platform = process.platform,
 ): string {
   const name = usableName(Buffer.from(label.replace(/[^\w.@-]/g, "_").replace(/^\.|\.$/g, "_")), platform);
-  const folded = name?.toLowerCase();
-  if (name === undefined || folded === undefined || /^[0-9a-f]{32}$/.test(folded) || taken.has(folded))
-    return handleText(handle);
+  if (name === undefined) return handleText(handle);
+  const folded = name.toLowerCase();
+  if (/^[0-9a-f]{32}$/.test(folded) || taken.has(folded)) return handleText(handle);
   taken.add(folded);
   return name;
 }
