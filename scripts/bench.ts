@@ -1,19 +1,18 @@
 /** `npm run bench`: what the core costs in instructions on the virtual board under each engine, beside native C, and the store in flash operations.
  *  Prints tables and writes bench/results/latest.json (schema and method: bench/README.md). Never wall time: instructions are the same on every
  *  machine. A missed target is reported; with --check it is also exit code 1. With --compare rows that do not take long are measured and held
- *  against bench/results/latest.json. With --host only what runs on this computer is measured, by the clock: encrypted files and the claim
- *  cache, into bench/results/host.json. */
+ *  against bench/results/latest.json. With --host only what runs on this computer is measured, by the clock: files, hashes,
+ *  start-up, requests and the claim cache, into bench/results/host.json. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command, Option } from "commander";
 import { buildProbe } from "../test/probe/build.js";
-import { measureCache } from "./bench/claims.js";
 import { compare, printComparison } from "./bench/compare.js";
+import { measureComputer } from "./bench/computer.js";
 import { type CoreEngine, type Cost, rowsOf } from "./bench/cost.js";
 import { CRYPTO_OPERATIONS, type CryptoOperation, withModule } from "./bench/crypto.js";
-import { FILE_GOAL, fileSpeedText, measureFiles } from "./bench/files.js";
 import { measureLine } from "./bench/line.js";
 import { measureCore, measureQuick } from "./bench/measure.js";
 import { BAUDS, CYCLES, MHZ } from "./bench/model.js";
@@ -27,7 +26,11 @@ import { targets } from "./bench/targets.js";
 
 const options = new Command("bench")
   .description("what the core costs, in instructions and flash operations on the virtual board")
-  .option("--host", "instead: encrypted files and the claim cache on this computer, by its clock", false)
+  .option(
+    "--host",
+    "instead: files, hashes, start-up, requests and the claim cache on this computer, by its clock",
+    false,
+  )
   .option("--check", "exit code 1 when a target is missed", false)
   .option("--no-native", "without C of other libraries, which are downloaded; the figures of the last result stay")
   .option("--compare", "instead: exit code 1 when a row costs more than the committed result says", false)
@@ -44,30 +47,12 @@ const RESULTS = "bench/results/latest.json";
 const PICTURE = "bench/pictures/engines.svg";
 /** Bytes over which an operation is profiled. */
 const PROFILED = 4000;
-const HOST_SCHEMA_VERSION = 1;
-const HOST_RESULTS = "bench/results/host.json";
 
 const identify = (bytes: Buffer) => ({ sha256: createHash("sha256").update(bytes).digest("hex"), bytes: bytes.length });
 
 /** One line on a terminal that says what is being done, and goes away. */
 function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\x1b[2K${what}`);
-}
-
-/** What this computer does, by its clock: the ratio means something elsewhere, the rest does not. */
-async function host(): Promise<number> {
-  progress("files");
-  const files = await measureFiles();
-  progress("claims from the cache");
-  const claimsPerSecond = await measureCache();
-  progress("");
-  for (const line of fileSpeedText(files)) console.log(line);
-  console.log(`claims from the cache, each on disk: ${claimsPerSecond.toFixed(0)} per second`);
-  const result = { schemaVersion: HOST_SCHEMA_VERSION, node: process.version, ...files, claimsPerSecond };
-  mkdirSync(join(root, "bench/results"), { recursive: true });
-  writeFileSync(join(root, HOST_RESULTS), `${JSON.stringify(result, null, 2)}\n`);
-  console.log(`\n${HOST_RESULTS}`);
-  return options.check && files.speeds.some(({ ratio }) => ratio < FILE_GOAL) ? 1 : 0;
 }
 
 /** Where the instructions of one operation go. */
@@ -125,7 +110,7 @@ async function compared(): Promise<number> {
 }
 
 async function main(): Promise<number> {
-  if (options.host) return host();
+  if (options.host) return (await measureComputer(root, progress)) || !options.check ? 0 : 1;
   if (options.profile !== undefined) return profile(options.profile);
   if (options.compare) return compared();
   const built = (name: string) => readFileSync(join(root, "build", name));

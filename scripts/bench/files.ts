@@ -1,16 +1,17 @@
 /** Speed of encrypted files against node:crypto doing the same AEAD and SHA-256 in one thread, in the same run. Both work in turns on
- *  slices of a gigabyte that streams through memory, so that what else the computer does meets both. Wall time: only the ratio means
- *  anything on another machine. */
+ *  slices of a gigabyte that streams through memory, and medians count, so that what else the computer does disturbs little.
+ *  Wall time: only the ratio means anything on another machine. */
 import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
 import { FILE_NONCE, FILE_SECRET, FILE_SEGMENT } from "../../firmware/defs/file.js";
 import { decryptFile } from "../../host/file/decrypt.js";
 import { encryptFile } from "../../host/file/encrypt.js";
 import type { Output } from "../../host/file/output.js";
+import { median } from "./startup.js";
 
 export interface FileSpeed {
   what: "encrypt" | "decrypt";
   bytes: number;
-  /** Megabytes per second. */
+  /** Megabytes per second, of the median slice. */
   mbs: number;
   node: number;
   /** mbs / node; the goal is FILE_GOAL or more. */
@@ -18,49 +19,39 @@ export interface FileSpeed {
 }
 
 export const FILE_GOAL = 0.8;
-const SLICES = 16;
+const SLICES = 64;
 const CHUNK = 1 << 20;
 const KEY_ID = new Uint8Array(16).fill(7);
 const secret = () => new Uint8Array(FILE_SECRET).fill(9);
 
+/** Milliseconds of each slice. */
+interface Times {
+  own: number[];
+  node: number[];
+}
+const newTimes = (): Times => ({ own: [], node: [] });
+
 /** @param bytes in all, for each way and each of the two. @returns speeds, and the largest resident set while encrypting, in bytes */
 export async function measureFiles(bytes = 1e9): Promise<{ speeds: FileSpeed[]; resident: number }> {
   const size = Math.floor(bytes / SLICES);
-  const times = { encrypt: 0, decrypt: 0, nodeEncrypt: 0, nodeDecrypt: 0 };
+  const [encrypt, decrypt] = [newTimes(), newTimes()];
   let resident = 0;
-  const rounds = [CHUNK, ...Array.from({ length: SLICES }, () => size)]; // the first one warms up and is not counted
-  for (const [i, slice] of rounds.entries()) {
-    const count = i === 0 ? 0 : 1;
-    times.nodeEncrypt += count * (await time(async () => nodeEncrypt(slice)));
-    times.encrypt += count * (await time(() => mbsEncrypt(slice, new Discard())));
+  for (let i = 0; i < SLICES; i++) {
+    encrypt.node.push(await time(async () => nodeEncrypt(size)));
+    encrypt.own.push(await time(() => mbsEncrypt(size, new Discard())));
     resident = Math.max(resident, process.memoryUsage.rss());
   }
-  for (const [i, slice] of rounds.entries()) {
-    const count = i === 0 ? 0 : 1;
+  for (let i = 0; i < SLICES; i++) {
     const kept = new Keep();
-    await mbsEncrypt(slice, kept);
-    times.nodeDecrypt += count * (await time(async () => nodeDecrypt(slice)));
-    times.decrypt += count * (await time(() => mbsDecrypt(kept.pieces)));
+    await mbsEncrypt(size, kept);
+    decrypt.node.push(await time(async () => nodeDecrypt(size)));
+    decrypt.own.push(await time(() => mbsDecrypt(kept.pieces)));
   }
-  const speed = (what: FileSpeed["what"], own: number, node: number): FileSpeed => {
-    const all = size * SLICES;
-    return { what, bytes: all, mbs: all / own / 1000, node: all / node / 1000, ratio: node / own };
+  const speed = (what: FileSpeed["what"], times: Times): FileSpeed => {
+    const [own, node] = [median(times.own), median(times.node)];
+    return { what, bytes: size * SLICES, mbs: size / own / 1000, node: size / node / 1000, ratio: node / own };
   };
-  return {
-    speeds: [speed("encrypt", times.encrypt, times.nodeEncrypt), speed("decrypt", times.decrypt, times.nodeDecrypt)],
-    resident,
-  };
-}
-
-/** Lines for people. */
-export function fileSpeedText({ speeds, resident }: Awaited<ReturnType<typeof measureFiles>>): string[] {
-  return [
-    ...speeds.map(
-      ({ what, bytes, mbs, node, ratio }) =>
-        `${what} ${bytes} bytes: ${mbs.toFixed(0)} MB/s; node:crypto alone ${node.toFixed(0)} MB/s; ratio ${ratio.toFixed(2)} (goal ${FILE_GOAL})`,
-    ),
-    `largest resident set while encrypting: ${(resident / 1e6).toFixed(0)} MB`,
-  ];
+  return { speeds: [speed("encrypt", encrypt), speed("decrypt", decrypt)], resident };
 }
 
 /** Milliseconds. */
