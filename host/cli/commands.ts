@@ -11,8 +11,7 @@ interface Entry {
 }
 
 export const COMMANDS: readonly Entry[] = [
-  { words: ["encrypt"], load: encrypt },
-  { words: ["decrypt"], load: decrypt },
+  { words: ["provision"], load: async () => (await import("./provision.js")).addProvision },
   { words: ["info", "list", "find", "show"], load: async () => (await import("./query.js")).addQueries },
   { words: ["put", "replace"], load: async () => (await import("./put.js")).addPut },
   { words: ["get"], load: async () => (await import("./get.js")).addGet },
@@ -24,18 +23,19 @@ export const COMMANDS: readonly Entry[] = [
   { words: ["attest"], load: async () => (await import("./attest.js")).addAttest },
   { words: ["csr"], load: async () => (await import("./csr.js")).addCsr },
   { words: ["policy"], load: async () => (await import("./policy.js")).addPolicy },
+  { words: ["operator"], load: async () => (await import("./operator.js")).addOperator },
   { words: ["filekey"], load: async () => (await import("./filekey.js")).addFilekey },
   { words: ["delta"], load: async () => (await import("./delta.js")).addDelta },
   { words: ["claim"], load: async () => (await import("./claim.js")).addClaim },
-  { words: ["provision"], load: async () => (await import("./provision.js")).addProvision },
+  { words: ["encrypt"], load: encrypt },
+  { words: ["decrypt"], load: decrypt },
   { words: ["image"], load: async () => (await import("./image.js")).addImage },
-  { words: ["operator"], load: async () => (await import("./operator.js")).addOperator },
+  { words: ["flash"], load: async () => (await import("./flash.js")).addFlash },
+  { words: ["board"], load: async () => (await import("./board.js")).addBoard },
   { words: ["session"], load: async () => (await import("./session.js")).addSession },
+  { words: ["config"], load: async () => (await import("./config.js")).addConfig },
   { words: ["reset"], load: async () => (await import("./reset.js")).addReset },
   { words: ["dump"], load: async () => (await import("./dump.js")).addDump },
-  { words: ["config"], load: async () => (await import("./config.js")).addConfig },
-  { words: ["board"], load: async () => (await import("./board.js")).addBoard },
-  { words: ["flash"], load: async () => (await import("./flash.js")).addFlash },
   { words: ["completion"], load: async () => (await import("./completion.js")).addCompletion },
 ];
 

@@ -72,11 +72,14 @@ function purposeOf(command: Command): string {
 function toMbsError(error: unknown, program: Command, words: readonly string[]): Error {
   if (!(error instanceof CommanderError)) return error instanceof Error ? error : new Error(String(error));
   const asked = words.reduce((at, word) => at.commands.find((one) => one.name() === word) ?? at, program);
-  const help = error.code === "commander.help" ? asked.helpInformation() : "";
-  return new UsageError(
-    help || error.message.replace(/^error: /, ""),
-    help ? "" : "`mbs --help` lists commands and options.",
-  );
+  if (error.code === "commander.help") return new UsageError(asked.helpInformation());
+  const advice = asked === program ? "lists commands and options" : "explains the command";
+  return new UsageError(error.message.replace(/^error: /, ""), `\`${nameOf(asked)} --help\` ${advice}.`);
+}
+
+/** As it is called: "mbs config set". */
+function nameOf(command: Command): string {
+  return command.parent === null ? command.name() : `${nameOf(command.parent)} ${command.name()}`;
 }
 
 /** @returns the exit code */

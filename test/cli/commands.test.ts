@@ -67,4 +67,17 @@ describe("mbs", () => {
     expect(await run("--prot", "x", "list")).toMatchObject({ exitCode: 2, err: expect.stringContaining("--port") });
     expect(await run("lsit")).toMatchObject({ exitCode: 2, err: expect.stringContaining("list") });
   });
+
+  it("advises the help of the command that was called wrongly, by its whole name", async () => {
+    for (const [argv, called] of [
+      [["lsit"], "mbs"],
+      [["--prot", "x", "list"], "mbs"],
+      [["find", "token"], "mbs find"],
+      [["--json", "get"], "mbs get"],
+      [["list", "--labels"], "mbs list"],
+      [["config", "set"], "mbs config set"],
+      [["filekey", "make"], "mbs filekey"],
+    ] as const)
+      expect((await run(...argv)).err, argv.join(" ")).toContain(`\`${called} --help\` `);
+  });
 });
