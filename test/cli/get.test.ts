@@ -1,5 +1,5 @@
 /** Several records at once from the core: which touches are asked for, and when. */
-import { mkdirSync, readdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { beforeAll, describe, expect, it } from "vitest";
@@ -32,8 +32,9 @@ describe("mbs get of several", () => {
       device.release(which);
     }
   }
-  beforeAll(() => {
+  beforeAll(async () => {
     desk.port.present = false;
+    await put("apart");
   });
 
   it("asks for each touch once, by the name of its record, while it is awaited, and gives the records in their order", async () => {
@@ -56,8 +57,25 @@ describe("mbs get of several", () => {
     for (const [i, label] of labels.entries()) expect(readFileSync(files[i]!, "utf8")).toBe(`secret of ${label}`);
   });
 
+  it("asks for no touch when a file exists that may not be replaced, or when a record is not named well enough", async () => {
+    await put("again", "--presence", "each");
+    await put("twice");
+    await put("twice");
+    const into = folder("again");
+    for (const argv of [
+      ["again", "twice"],
+      ["again", "nothing"],
+    ]) {
+      const { exitCode, err } = await desk.mbs(["get", ...argv, "-o", into]);
+      expect([exitCode > 0, err], argv.join(" ")).toEqual([true, expect.not.stringContaining("Touch S1")]);
+    }
+    writeFileSync(join(into, "again"), "precious");
+    const { exitCode, err } = await desk.mbs(["get", "again", "apart", "-o", into]);
+    expect([exitCode, err]).toEqual([1, expect.stringMatching(/^mbs: .*again exists already/)]);
+    expect(readFileSync(join(into, "again"), "utf8")).toBe("precious");
+  });
+
   it("tells of a touch that was refused, and of a record that is not there, and gets the others", async () => {
-    await put("apart");
     const nobody = "0".repeat(32);
     const into = folder("refused");
     const absent = await desk.mbs(["get", nobody, "apart", "-o", into]);

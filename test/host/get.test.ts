@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeEach, describe, expect, it } from "vitest";
-import { fileName } from "../../host/cli/get.js";
+import { fileName } from "../../host/cli/get-several.js";
 import { handleText } from "../../host/client/client.js";
 import { usableName } from "../../host/file/name.js";
 import { workDirectory } from "./keys.js";
