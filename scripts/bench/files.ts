@@ -41,9 +41,9 @@ export async function measureFiles(bytes = 1e9): Promise<{ speeds: FileSpeed[]; 
     encrypt.own.push(await time(() => mbsEncrypt(size, new Discard())));
     resident = Math.max(resident, process.memoryUsage.rss());
   }
+  const kept = new Keep();
+  await mbsEncrypt(size, kept);
   for (let i = 0; i < SLICES; i++) {
-    const kept = new Keep();
-    await mbsEncrypt(size, kept);
     decrypt.node.push(await time(async () => nodeDecrypt(size)));
     decrypt.own.push(await time(() => mbsDecrypt(kept.pieces)));
   }
