@@ -224,7 +224,7 @@ export class Link {
   #converse(
     bytes: (again: boolean) => Uint8Array,
     accept: (frame: Frame) => Progress | undefined,
-    awaited: { awaits(sequence: number): boolean },
+    awaited: { awaits(sequence: number, reason: BusyReason): boolean },
     tries?: Tries,
   ): Promise<void> {
     if (this.#ended !== undefined) return Promise.reject(this.#ended);
@@ -270,8 +270,9 @@ export class Link {
       };
       const frame = (got: Frame) => {
         try {
-          if (got.type === FrameType.Busy && got.link === this.#id && awaited.awaits(got.sequence)) {
+          if (got.type === FrameType.Busy && got.link === this.#id) {
             const busy = this.#readBusy(got.payload);
+            if (!awaited.awaits(got.sequence, busy.reason)) return;
             const bit = 1 << busy.reason;
             if ((believed & bit) === 0) {
               // once for each sending or progress and BUSY_MAX in all, so that nobody can hold us for long

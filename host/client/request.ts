@@ -1,5 +1,5 @@
 /** What is on its way to the device and back: which frames to send, to send again and to ask for again. SPEC.md §8. Knows no time; link.ts does. */
-import { FrameType, MESSAGE_MAX } from "../../firmware/defs/link.js";
+import { BusyReason, FrameType, MESSAGE_MAX } from "../../firmware/defs/link.js";
 import { encodeFrame, type Frame } from "./frame.js";
 
 /** Bytes on the line that the device has not answered, when another request follows: they fit into what it receives while it computes. */
@@ -102,8 +102,10 @@ export class Queue {
     return this.#first === this.requests.length;
   }
 
-  awaits(sequence: number): boolean {
-    return this.#awaited.some((request) => request.sequence === sequence);
+  /** Whether a Busy counts: what waits for a touch is given up by the request behind it. */
+  awaits(sequence: number, reason: BusyReason): boolean {
+    const awaited = reason === BusyReason.Touch ? this.#awaited.slice(-1) : this.#awaited;
+    return awaited.some((request) => request.sequence === sequence);
   }
 
   /** What may be sent now and was not; first of all what closes a gap in an answer. */

@@ -50,11 +50,13 @@ describe("Link while a touch is awaited", () => {
       answer: (request) => (request.length === plain.length ? reply(request) : { finish: () => reply(request) }),
       touch: () => 12_000,
     });
-    const link = await open();
+    const asked: number[] = [];
+    const link = await open({ onBusy: () => asked.push(time.now) });
     wire.sent.length = 0;
     const answers = await link.exchangeAll([text(9), plain, text(7)]);
     expect(answers).toEqual([undefined, reply(plain), reply(text(7))]);
     expect([wire.sent.length, time.now]).toEqual([1, 12_000]);
+    expect(asked).toHaveLength(1); // not for the first, which the second gave up
   });
 
   it("waits until the device gives up", async () => {
