@@ -5,6 +5,7 @@ import * as rate from "./claim/rate";
 import * as info from "./command/info";
 import { RX_SIZE, START_RESCUE } from "./defs/boundary";
 import { Status } from "./defs/status";
+import * as idle from "./idle";
 import * as image from "./image/image";
 import * as standing from "./image/standing";
 import * as link from "./link/link";
@@ -23,6 +24,7 @@ export function start(mode: i32, trapCode: i32): i32 {
   entropy.reset();
   link.reset(<i32>board.clock());
   session.reset();
+  idle.interrupt();
   refusals.reset();
   pointers.reset();
   rate.reset();
@@ -49,10 +51,14 @@ export function take(n: i32): i32 {
     return 0;
   }
   if (n == 0) session.expire();
-  return link.take(RX, min(max(n, 0), RX_SIZE));
+  const sent = link.take(RX, min(max(n, 0), RX_SIZE));
+  if (n > 0) idle.interrupt();
+  else if (sent == 0) idle.turn();
+  return sent;
 }
 
 /** To be called when those were sent; returns how many more stand in TX, 0 = none. */
 export function give(): i32 {
+  idle.interrupt();
   return link.give();
 }

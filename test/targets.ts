@@ -19,6 +19,8 @@ export interface Target {
   ask(command: Command, fields?: Fields): Message;
   /** An operator opens a session and asks something in it, which makes a pending key the used one. @returns Ok or HandshakeRefused */
   admit(operator: string, key: Uint8Array): Status;
+  /** Nobody asks for so many milliseconds. */
+  wait(ms: number): void;
   close(): void;
 }
 
@@ -54,6 +56,9 @@ export class Bench<D extends Device = Device> implements Target {
     } finally {
       this.talk.session = undefined;
     }
+  }
+  wait(ms: number): void {
+    this.device.wait(ms);
   }
   close(): void {
     this.device.close();

@@ -34,6 +34,7 @@ export const TOUCH_WAIT_MS: i32 = 30000; // a request waits for its touch at mos
 export const TOUCH_STABLE_MS: i32 = 20; // a switch counts when it stood still so long
 export const TOUCHES_KEPT: i32 = 8; // cached touches of a session
 export const RESET_HOLD_MS: i32 = 10000; // S1 and S2 from power-up on: factory reset
+export const QUIET_MS: i32 = 1000; // nothing came or went for so long: what the device does while nobody asks begins
 export const PAUSE_FIRST_MS: i32 = 25; // after the fourth refusal in a row; doubles with each more
 export const PAUSE_MAX_MS: i32 = 1500;
 export const HANDSHAKE_MS: i32 = 1000; // what Busy announces for a handshake besides the pause

@@ -100,6 +100,11 @@ export function waitsForTouch(): bool {
   return kind == Envelope.Sealed && command.waitsForTouch();
 }
 
+/** Whether a request waits for a touch or for the end of a pause. */
+export function isWaiting(): bool {
+  return waitsForTouch() || refusals.pause() > 0;
+}
+
 /** Answers the request. Returns the bytes of the answer in ENVELOPE, 0 = not yet. */
 export function work(): i32 {
   if (kind == Envelope.Handshake) return refusals.pause() > 0 ? 0 : handshake();

@@ -45,6 +45,7 @@ const MAKING: u64 = ((<u64>~ANNOUNCEMENT) << 32) | ANNOUNCEMENT;
 let current: i32 = -1; // place of the record in CURRENT
 let top: u32 = 0; // highest sequence readable in any place
 let untouched: bool = true; // no change since mount
+let changed: bool = false; // since mount, or since rest()
 let counted: bool = false; // this power-up is counted in the epoch
 let writable: bool = false;
 let target: i32 = 0; // place of the change under way
@@ -78,6 +79,14 @@ function raise(sequence: u32): void {
 /** Whether no change was made since mount: the first one has more to erase. */
 export function isUntouched(): bool {
   return untouched;
+}
+
+/** Whether something was changed since mount, or since rest(). */
+export function isChanged(): bool {
+  return changed;
+}
+export function rest(): void {
+  changed = false;
 }
 
 function offset(place: i32): i32 {
@@ -245,6 +254,7 @@ function seenSequence(place: i32): u32 {
 export function find(): Status {
   current = -1;
   untouched = true;
+  changed = false;
   writable = false;
   doubted = false;
   readable = 0;
@@ -409,7 +419,7 @@ function noteFailure(status: Status): Status {
 /** Ends the change that begin() started: NEXT is durable and shown. Ok | MediumFailed (mount again). */
 export function commit(): Status {
   const status = noteFailure(writeBody(target));
-  if (status == Status.Ok) counted = true;
+  if (status == Status.Ok) counted = changed = true;
   return status;
 }
 

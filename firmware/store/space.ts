@@ -24,27 +24,28 @@ function emptyBlocks(c: i32): i32 {
   return empty;
 }
 
-/** The block without live slots that was erased least. */
-function leastWornEmpty(c: i32): i32 {
+/** The block that was erased least (sign 1) or most (-1), of those with live slots or of those without; -1 when there is none. */
+function byWear(c: i32, used: bool, sign: i32): i32 {
   let best = -1;
   for (let b = 0; b < geometry.blocks(c); b++) {
     const block = geometry.firstBlock(c) + b;
-    if (state.liveInBlock(CURRENT, block) > 0) continue;
-    if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
+    if (state.liveInBlock(CURRENT, block) > 0 != used) continue;
+    if (best < 0 || (state.erases(CURRENT, block) - state.erases(CURRENT, best)) * sign < 0) best = block;
   }
-  if (best < 0) trap(Trap.NoSpare);
   return best;
 }
 
-/** The block with live slots that was erased least. */
-function coldest(c: i32): i32 {
-  let best = -1;
-  for (let b = 0; b < geometry.blocks(c); b++) {
-    const block = geometry.firstBlock(c) + b;
-    if (state.liveInBlock(CURRENT, block) == 0) continue;
-    if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
-  }
-  return best;
+/** The block without live slots that was erased least. */
+function leastWornEmpty(c: i32): i32 {
+  const block = byWear(c, false, 1);
+  if (block < 0) trap(Trap.NoSpare);
+  return block;
+}
+
+/** The coldest block, the one with live slots that was erased least, when a block without is too far ahead of it; else -1. */
+function tooCold(c: i32, empty: i32): i32 {
+  const cold = byWear(c, true, 1);
+  return cold >= 0 && state.erases(CURRENT, empty) - state.erases(CURRENT, cold) > WEAR_SPREAD ? cold : -1;
 }
 
 /** The block with live slots whose erase wins most; the less worn of two. -1 when none wins anything. */
@@ -63,6 +64,11 @@ function richest(c: i32): i32 {
   return best;
 }
 
+/** In which order blocks without live slots are filled: those that were begun first, or their free slots would be erased unused; then by wear. */
+function order(block: i32): i32 {
+  return state.erases(CURRENT, block) - (state.deadInBlock(CURRENT, block) > 0 ? 0x10000 : 0);
+}
+
 /** The block to write to next without losing the spare, or -1: one in use with a free slot, else the least worn empty one that has, unless
  *  another empty one was erased so much less that it comes first. */
 function blockToFill(c: i32): i32 {
@@ -78,7 +84,7 @@ function blockToFill(c: i32): i32 {
     }
     if (state.freeInBlock(CURRENT, block) == 0) continue;
     if (used) return block;
-    if (best < 0 || state.erases(CURRENT, block) < state.erases(CURRENT, best)) best = block;
+    if (best < 0 || order(block) < order(best)) best = block;
   }
   return empty > 1 && best >= 0 && state.erases(CURRENT, best) - least <= WEAR_SPREAD ? best : -1;
 }
@@ -104,6 +110,29 @@ export function scrub(block: i32): Status {
   state.clean(NEXT, block);
   state.countErase(NEXT, block);
   return journal.commit();
+}
+
+/** The block of a class that its next change without a free slot would erase, or -1. None as long as an empty one has slots to be written: those
+ *  would be erased unused, and one block in advance is enough. */
+function nextToErase(c: i32): i32 {
+  for (let b = 0; b < geometry.blocks(c); b++) {
+    const block = geometry.firstBlock(c) + b;
+    if (state.liveInBlock(CURRENT, block) == 0 && state.freeInBlock(CURRENT, block) > 0) return -1;
+  }
+  return leastWornEmpty(c);
+}
+
+/** Erases one block that a change to come would erase. False when there is none, or the medium failed. */
+export function eraseAhead(): bool {
+  for (let c = 0; c < geometry.classes(); c++) {
+    const block = nextToErase(c);
+    if (block < 0) continue;
+    if (scrub(block) == Status.Ok) return true;
+    // mounting would use the bytes of the last answer: the state is made certain by one more record instead
+    if (journal.begin(Operation.Scrub, block, INTENT_BLOCK | INTENT_ERASES) == Status.Ok) journal.abandon();
+    return false;
+  }
+  return false;
 }
 
 /** Copies the live slots of `victim` to the empty block `spare`; then `victim` is empty. Ok | Degraded | ReadOnly | MediumFailed. */
@@ -155,22 +184,16 @@ export function destroy(block: i32): Status {
 /** After blocks of a class were emptied and erased: moves the coldest block's records into the most worn empty one when they are too far
  *  apart, or the same few blocks would bear every destroy. Ok | Degraded | ReadOnly | MediumFailed. */
 export function level(c: i32): Status {
-  let worn = -1;
-  for (let b = 0; b < geometry.blocks(c); b++) {
-    const block = geometry.firstBlock(c) + b;
-    if (state.liveInBlock(CURRENT, block) > 0) continue;
-    if (worn < 0 || state.erases(CURRENT, block) > state.erases(CURRENT, worn)) worn = block;
-  }
-  const cold = coldest(c);
-  if (cold < 0 || state.erases(CURRENT, worn) - state.erases(CURRENT, cold) <= WEAR_SPREAD) return Status.Ok;
-  return reclaim(cold, worn);
+  const worn = byWear(c, false, -1);
+  const cold = tooCold(c, worn);
+  return cold < 0 ? Status.Ok : reclaim(cold, worn);
 }
 
 /** Makes an erased slot: scrubs an empty block, or reclaims the richest one. Ok | ClassFull | Degraded | ReadOnly | MediumFailed. */
 function makeRoom(c: i32): Status {
   let spare = leastWornEmpty(c);
-  const cold = coldest(c);
-  if (cold >= 0 && state.erases(CURRENT, spare) - state.erases(CURRENT, cold) > WEAR_SPREAD) {
+  const cold = tooCold(c, spare);
+  if (cold >= 0) {
     const status = reclaim(cold, spare);
     if (status != Status.Ok || findFree(c) >= 0) return status;
     spare = cold;

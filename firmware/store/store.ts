@@ -374,6 +374,15 @@ export function accept(): Status {
   return status;
 }
 
+// ---- while nobody asks
+
+/** After a change: erases one block that a change to come would erase. Nothing happens any more when there is none, or the medium failed,
+ *  until the next change. */
+export function tend(): void {
+  if (mayChange() != Status.Ok || !space.eraseAhead()) journal.rest();
+  vault.close();
+}
+
 // ---- reading
 
 /** Opens the record in `slot` into `out`. Leaves its header in HEADER and its label in LABEL.
@@ -548,6 +557,14 @@ export function put(token: usize, named: i32, label: usize, labelLength: i32, bo
   return settle(writeVersion(Operation.Put, chosenClass, label, body));
 }
 
+/** Slot of a record that may be changed; otherwise why not. */
+function slotToChange(handle: usize): i32 {
+  const status = mayChange();
+  if (status != Status.Ok) return status;
+  const slot = index.find(handle);
+  return slot < 0 ? Status.NoSuchHandle : slot;
+}
+
 /** Gives the record behind a handle a new body, imported from now on. Ok (header in FRESH) | NoSuchHandle | TokenReused | TooLarge | … as put. */
 export function replace(handle: usize, token: usize, body: usize, length: i32): Status {
   return revise(handle, token, body, length, Origin.Imported);
@@ -555,11 +572,9 @@ export function replace(handle: usize, token: usize, body: usize, length: i32): 
 
 /** Gives the record behind a handle a new body, of that origin. As replace. */
 export function revise(handle: usize, token: usize, body: usize, length: i32, origin: Origin): Status {
-  let status = mayChange();
-  if (status != Status.Ok) return status;
-  const slot = index.find(handle);
-  if (slot < 0) return Status.NoSuchHandle;
-  status = header.read(slot);
+  const slot = slotToChange(handle);
+  if (slot < 0) return slot;
+  let status = header.read(slot);
   if (status == Status.Ok) status = header.readLabel(slot);
   if (status != Status.Ok) return status;
   describeVersion(token);
@@ -570,11 +585,9 @@ export function revise(handle: usize, token: usize, body: usize, length: i32, or
 /** Gives the record behind a handle other parts beside its keys, which stay. `room`: `size` bytes, in whose end the parts stand, wiped.
  *  As replace; BadRecord when keys and parts are too many. */
 export function replaceRest(handle: usize, token: usize, length: i32, room: usize, size: i32): Status {
-  let status = mayChange();
-  if (status != Status.Ok) return status;
-  const slot = index.find(handle);
-  if (slot < 0) return Status.NoSuchHandle;
-  status = header.read(slot);
+  const slot = slotToChange(handle);
+  if (slot < 0) return slot;
+  let status = header.read(slot);
   if (status != Status.Ok) return status;
   const old = header.bodyLength(HEADER);
   if (old + length > size) return refuse(Status.TooLarge, size - old);
@@ -597,31 +610,33 @@ function renewRest(slot: i32, handle: usize, token: usize, room: usize, kept: i3
 
 /** Gives the record behind a handle another label (length 0: none). `room`: BODY_MAX bytes for its body, wiped. As replace. */
 export function relabel(handle: usize, token: usize, label: usize, labelLength: i32, room: usize): Status {
-  let status = mayChange();
-  if (status != Status.Ok) return status;
-  const slot = index.find(handle);
-  if (slot < 0) return Status.NoSuchHandle;
-  status = openInto(slot, room);
-  if (status != Status.Ok) return status;
-  const length = header.bodyLength(HEADER);
-  describeVersion(token);
-  status = renew(slot, handle, token, label, labelLength, room, length);
-  wipe(room, length);
-  return status;
+  return amend(handle, token, label, labelLength, -1, room);
 }
 
 /** Gives the record behind a handle another policy. `room` as in relabel. As replace. */
 export function setPolicy(handle: usize, token: usize, policy: u32, room: usize): Status {
-  let status = mayChange();
-  if (status != Status.Ok) return status;
-  const slot = index.find(handle);
-  if (slot < 0) return Status.NoSuchHandle;
-  status = openInto(slot, room);
+  return amend(handle, token, 0, 0, policy, room);
+}
+
+/** @param label 0: it stays    @param policy below 0: it stays */
+function amend(handle: usize, token: usize, label: usize, labelLength: i32, policy: i32, room: usize): Status {
+  const slot = slotToChange(handle);
+  if (slot < 0) return slot;
+  let status = openInto(slot, room);
   if (status != Status.Ok) return status;
   const length = header.bodyLength(HEADER);
   describeVersion(token);
-  store<u8>(FRESH, policy, HEADER_OFF_POLICY);
-  status = renew(slot, handle, token, LABEL, header.labelLength(HEADER), room, length);
+  if (policy >= 0) store<u8>(FRESH, policy, HEADER_OFF_POLICY);
+  const keeps = label == 0;
+  status = renew(
+    slot,
+    handle,
+    token,
+    keeps ? LABEL : label,
+    keeps ? header.labelLength(HEADER) : labelLength,
+    room,
+    length,
+  );
   wipe(room, length);
   return status;
 }

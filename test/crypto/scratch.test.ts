@@ -1,6 +1,7 @@
 /** What secrets leave behind in linear memory: after each command of the running core, keys, vault and scratch are zero. */
 import { describe, expect, it } from "vitest";
 import { PART_HEADER, PartKind, POLICY_EXPORTABLE, Tier, Usage } from "../../firmware/defs/record.js";
+import { QUIET_MS } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { region } from "../device/map.js";
 import { Refusal, type Talk } from "../device/talk.js";
@@ -62,6 +63,10 @@ describe("linear memory", () => {
     ];
     const handle = talk.ask(Command.Put, put(1)).get(Key.Handle) as Uint8Array;
     expectClean(device, "Put");
+    const { totalErases } = device.slots;
+    device.wait(QUIET_MS + 100);
+    expect(device.slots.totalErases).toBe(totalErases + 1);
+    expectClean(device, "an erase in advance");
     const unknown = token(9);
     const commands: [Command, [Key, number | Uint8Array | boolean][]][] = [
       [Command.Put, put(1)],

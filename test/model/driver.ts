@@ -2,7 +2,7 @@
  *  at each step. Everything follows from the random numbers. */
 import type { Random } from "../../board/virtual/prng.js";
 import { Tier } from "../../firmware/defs/record.js";
-import { Role } from "../../firmware/defs/session.js";
+import { QUIET_MS, Role } from "../../firmware/defs/session.js";
 import { KEY_SIZE } from "../../firmware/defs/use.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { message } from "../../host/client/message.js";
@@ -11,7 +11,7 @@ import { room, type SlotClass } from "./geometry.js";
 import type { Twin } from "./twin.js";
 
 export class Driver {
-  /** How often each command was given, by name; power cycles too. */
+  /** How often each command was given, by name; power cycles and quiet times too. */
   readonly counts: Record<string, number> = {};
   #dead: Uint8Array[] = [];
   #tokens: Uint8Array[] = [];
@@ -106,7 +106,10 @@ export class Driver {
     else if (dice < 92) this.#operator();
     else if (dice < 93) this.ask(Command.Epoch, [[Key.Epoch, this.#below(12)]]);
     else if (dice < 94) this.ask(Command.Accept);
-    else {
+    else if (dice < 96) {
+      this.#count("quiet time");
+      this.twin.wait(QUIET_MS + 100);
+    } else {
       this.#count("boot");
       this.twin.boot();
     }

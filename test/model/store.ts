@@ -53,6 +53,8 @@ export class ModelStore implements Target {
   boot(): void {
     this.#counted = false;
   }
+  /** What is erased meanwhile is the store's choice. */
+  wait(): void {}
   close(): void {}
 
   admit(operator: string, key: Uint8Array): Status {

@@ -60,6 +60,11 @@ export class Twin implements Target {
     return model;
   }
 
+  wait(ms: number): void {
+    this.model.wait();
+    this.store.wait(ms);
+  }
+
   close(): void {
     this.model.close();
     this.store.close();

@@ -159,8 +159,8 @@ export const journal: readonly Mutant[] = [
     name: "commit-failure-ignored",
     breaks: "A change whose record could not be written is answered with Ok.",
     file,
-    from: "  if (status == Status.Ok) counted = true;\n  return status;",
-    to: "  if (status == Status.Ok) counted = true;\n  return Status.Ok;",
+    from: "  if (status == Status.Ok) counted = changed = true;\n  return status;",
+    to: "  if (status == Status.Ok) counted = changed = true;\n  return Status.Ok;",
     caughtBy: [{ file: FAILING }],
   },
   {

@@ -5,6 +5,7 @@ const SPACE = "firmware/store/space.ts";
 /** One of the changes that are cut at each of their operations. */
 const cut = (test: string): Check => ({ file: "test/torture/torture.test.ts", test });
 const FAILING = "test/cuts/failing.test.ts";
+const IDLE = "test/store/idle.test.ts";
 const RECLAIM = "test/store/reclaim.test.ts";
 
 export const space: readonly Mutant[] = [
@@ -64,8 +65,8 @@ export const space: readonly Mutant[] = [
     name: "cold-block-not-moved",
     breaks: "A block whose records never change is never erased, and the others wear out.",
     file: SPACE,
-    from: "if (cold >= 0 && state",
-    to: "if (cold < 0 && state",
+    from: "return cold >= 0 && state.erases(CURRENT, empty)",
+    to: "return cold < 0 && state.erases(CURRENT, empty)",
     caughtBy: [{ file: RECLAIM }],
   },
   {
@@ -99,6 +100,54 @@ export const space: readonly Mutant[] = [
     from: "return (blocks(c) - 1) * perBlock(c) - 1;",
     to: "return (blocks(c) - 1) * perBlock(c);",
     caughtBy: [{ file: "test/store/capacity.test.ts" }],
+  },
+  {
+    name: "erased-unused",
+    breaks: "What is erased in advance is erased again when it still has slots to be filled.",
+    file: SPACE,
+    from: "state.liveInBlock(CURRENT, block) == 0 && state.freeInBlock(CURRENT, block) > 0) return -1;",
+    to: "state.freeInBlock(CURRENT, block) == geometry.perBlock(c)) return -1;",
+    caughtBy: [{ file: IDLE }],
+  },
+  {
+    name: "begun-block-not-first",
+    breaks: "A block that was begun is left for an erased one, and its free slots are erased with it.",
+    file: SPACE,
+    from: " - (state.deadInBlock(CURRENT, block) > 0 ? 0x10000 : 0);",
+    to: ";",
+    caughtBy: [{ file: IDLE }],
+  },
+  {
+    name: "erase-in-advance-not-ended",
+    breaks: "A medium that failed in an erase in advance is tried again at every turn.",
+    file: "firmware/store/store.ts",
+    from: "if (mayChange() != Status.Ok || !space.eraseAhead()) journal.rest();",
+    to: "if (mayChange() == Status.Ok && !space.eraseAhead()) return;",
+    caughtBy: [{ file: IDLE }, { file: "test/cuts/idle.test.ts" }],
+  },
+  {
+    name: "erase-at-power-up",
+    breaks: "A power-up in which nothing was changed erases.",
+    file: "firmware/store/journal.ts",
+    from: "  changed = false;\n  writable",
+    to: "  changed = true;\n  writable",
+    caughtBy: [{ file: IDLE }],
+  },
+  {
+    name: "erase-while-one-waits",
+    breaks: "Whoever waits for a touch waits for an erase as well.",
+    file: "firmware/idle.ts",
+    from: " && !session.isWaiting()",
+    to: "",
+    caughtBy: [{ file: IDLE }],
+  },
+  {
+    name: "quiet-time-counted-from-the-request",
+    breaks: "An answer that took long is followed by an erase at once.",
+    file: "firmware/core.ts",
+    from: "  idle.interrupt();\n  return link.give();",
+    to: "  return link.give();",
+    caughtBy: [{ file: IDLE }],
   },
   {
     name: "destroy-not-levelled",

@@ -4,7 +4,7 @@ import { CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { BODY_OFF_DIRTY, BODY_OFF_ERASES, BODY_OFF_LIVE } from "../../firmware/defs/journal.js";
 import { SLOT_BLOCK } from "../../firmware/defs/medium.js";
 import { Usage } from "../../firmware/defs/record.js";
-import { Role } from "../../firmware/defs/session.js";
+import { QUIET_MS, Role } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { region } from "../device/map.js";
 import { type Bench, deviceTargets, engineTargets } from "../targets.js";
@@ -58,6 +58,7 @@ function everyCommand(target: Bench): [string, () => unknown][] {
     ["provision", () => begin(target, CLASSES)],
     ["policy", () => setPolicy(target, made, 0)],
     ["policy that is weaker", () => setPolicy(target, made, 1)],
+    ["an erase in advance", () => target.wait(QUIET_MS + 100)],
     ["generate", () => generate(target)],
     ["sign", () => sign(target, handle(generate(target)))],
     ["agree", () => agree(target, handle(generate(target, { usage: Usage.Agree })))],

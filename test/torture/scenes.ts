@@ -4,7 +4,7 @@ import type { Random } from "../../board/virtual/prng.js";
 import { CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { BODY_OFF_ERASES, BODY_OFF_LIVE, JOURNAL_PLACE } from "../../firmware/defs/journal.js";
 import { JOURNAL_OFFSET, UNIT } from "../../firmware/defs/medium.js";
-import { Role } from "../../firmware/defs/session.js";
+import { QUIET_MS, Role } from "../../firmware/defs/session.js";
 import { HEADER_MAGIC, HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
 import { scene } from "../cuts/changes.js";
 import type { Change } from "../cuts/look.js";
@@ -31,6 +31,13 @@ export function scenesOf(device: Device, random: Random): Scene[] {
 
   const admin = [operator("admin"), use("admin")];
   const user = [operator("user", Role.User), use("user")];
+  /** A quiet time after a change: what changes to come would erase is erased in advance. */
+  const rested =
+    (change: Change): Change =>
+    (to) => {
+      change(to);
+      to.device.wait(QUIET_MS + 100);
+    };
   const records = [put(20, "a"), put(30, "b"), put(40, "c")];
   const lived = [...records, evict(0), put(60, "d"), evict(1)];
   const reclaiming = put(70, "e");
@@ -100,6 +107,7 @@ export function scenesOf(device: Device, random: Random): Scene[] {
       ["evict", evict(1)],
       ["destroy", evict(0, true)],
       ["epoch", epoch],
+      ["put, and a quiet time", rested(put(400))],
     ],
     full: [
       ["replace", replace(1, 40)],
@@ -112,6 +120,7 @@ export function scenesOf(device: Device, random: Random): Scene[] {
       ["put that reclaims", reclaiming],
       ["generate that reclaims", generate(2, "note")],
       ["replace", replace(0, 50)],
+      ["put that reclaims, and a quiet time", rested(reclaiming)],
       ["policy", policy(0, 3)],
       ["destroy", evict(0, true)],
     ],
@@ -153,6 +162,7 @@ export function scenesOf(device: Device, random: Random): Scene[] {
       ["put in the first", put(40, "d", 0)],
       ["put in the second", put(50, "e", 1)],
       ["replace in the second", replace(1, 300)],
+      ["evict in the second, and a quiet time for both", rested(evict(1))],
       ["destroy in the second", evict(1, true)],
     ],
     "a worn spare": [
