@@ -104,12 +104,6 @@ __attribute__((naked, noinline)) static void wipe_stack(void) {
                  "bx lr\n");
 }
 
-/* After work that may have used keys: an answer stands ready, or the store was mounted. Not after every byte received. */
-static int32_t done(int32_t answer) {
-  if (answer > 0) wipe_stack();
-  return answer;
-}
-
 void engine_load(void) {
   core_instantiate(&core);
 }
@@ -120,12 +114,17 @@ int32_t engine_start(int32_t mode, int32_t trap_code) {
   return answer;
 }
 
+/* Keys may have been used when an answer stands ready, or when nothing was received. Not wiped after every byte received. */
 int32_t engine_take(int32_t count) {
-  return done((int32_t)Z_coreZ_take(&core, (u32)count));
+  int32_t answer = (int32_t)Z_coreZ_take(&core, (u32)count);
+  if (count <= 0 || answer > 0) wipe_stack();
+  return answer;
 }
 
 int32_t engine_give(void) {
-  return done((int32_t)Z_coreZ_give(&core));
+  int32_t answer = (int32_t)Z_coreZ_give(&core);
+  wipe_stack();
+  return answer;
 }
 
 uint8_t *engine_memory(void) {

@@ -138,13 +138,15 @@ const char *core_load(struct core *core, const uint8_t *wasm, uint32_t length) {
   return error;
 }
 
-/* After work that may have used keys (an answer stands ready, or the store was mounted) the interpreter's stack is wiped: the
- * core wipes its linear memory, but not the locals of functions that have returned. Not after every byte received: it takes 20 us. */
+/* After work that may have used keys (an answer stands ready, the store was mounted, or nothing was received and the core did what it does
+ * while nobody asks) the interpreter's stack is wiped: the core wipes its linear memory, but not the locals of functions that have returned.
+ * Not after every byte received: it takes 20 us. */
 static const char *call(struct core *core, IM3Function function, uint32_t count, const void *arguments[], int32_t *answer) {
   const void *answers[] = {answer};
   M3Result error = m3_Call(function, count, arguments);
   if (!error) error = m3_GetResults(function, 1, answers);
-  if (error || *answer > 0 || function == core->start)
+  bool received = function == core->take && *(const int32_t *)arguments[0] > 0;
+  if (error || *answer > 0 || !received)
     memset(core->runtime->stack, 0, core->runtime->numStackSlots * sizeof(m3slot_t));
   return error;
 }

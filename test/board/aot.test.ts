@@ -5,7 +5,7 @@ import { readFileSync } from "node:fs";
 import { afterEach, describe, expect, it } from "vitest";
 import { ConstantTime, Engine, Target } from "../../firmware/defs/binding.js";
 import { DESCRIPTOR_OFF_ENGINE } from "../../firmware/defs/image.js";
-import { PSK_SIZE } from "../../firmware/defs/session.js";
+import { PSK_SIZE, QUIET_MS } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { decodeBinding } from "../../host/binding.js";
 import { Host } from "../../scripts/bench/host.js";
@@ -68,6 +68,19 @@ describe("the C stack of ahead-of-time code", () => {
     expect(used()).toBeLessThan(IDLE);
     host.talk.ask(Command.List);
     expect(used()).toBeLessThan(IDLE);
+  });
+
+  it.each([
+    ["holds nothing of an erase in advance", elf, 0, IDLE],
+    ["would, if it were not wiped (positive control)", withoutWipe(), 2 * IDLE, STACK.to - STACK.from],
+  ])("%s", (_, flashed, least, most) => {
+    const host = booted(flashed);
+    host.put(64);
+    const { totalErases } = device.slots;
+    device.wait(QUIET_MS + 1000);
+    expect(device.slots.totalErases).toBe(totalErases + 1);
+    expect(used()).toBeGreaterThanOrEqual(least);
+    expect(used()).toBeLessThan(most);
   });
 
   it("would, if it were not wiped (positive control)", () => {
