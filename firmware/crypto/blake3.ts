@@ -49,22 +49,23 @@ function compress(out: usize, value: usize, block: usize, count: i32, counter: u
     let x13: u32 = 0; // high half of the counter: inputs are short
     let x14 = length;
     let x15 = flags;
-    let m0 = load<u32>(block, 0);
-    let m1 = load<u32>(block, 4);
-    let m2 = load<u32>(block, 8);
-    let m3 = load<u32>(block, 12);
-    let m4 = load<u32>(block, 16);
-    let m5 = load<u32>(block, 20);
-    let m6 = load<u32>(block, 24);
-    let m7 = load<u32>(block, 28);
-    let m8 = load<u32>(block, 32);
-    let m9 = load<u32>(block, 36);
-    let m10 = load<u32>(block, 40);
-    let m11 = load<u32>(block, 44);
-    let m12 = load<u32>(block, 48);
-    let m13 = load<u32>(block, 52);
-    let m14 = load<u32>(block, 56);
+    // the highest first, as in chacha20.ts
     let m15 = load<u32>(block, 60);
+    let m14 = load<u32>(block, 56);
+    let m13 = load<u32>(block, 52);
+    let m12 = load<u32>(block, 48);
+    let m11 = load<u32>(block, 44);
+    let m10 = load<u32>(block, 40);
+    let m9 = load<u32>(block, 36);
+    let m8 = load<u32>(block, 32);
+    let m7 = load<u32>(block, 28);
+    let m6 = load<u32>(block, 24);
+    let m5 = load<u32>(block, 20);
+    let m4 = load<u32>(block, 16);
+    let m3 = load<u32>(block, 12);
+    let m2 = load<u32>(block, 8);
+    let m1 = load<u32>(block, 4);
+    let m0 = load<u32>(block, 0);
     // two rounds at a time: the message words move half as often
     for (let round = 4; ; ) {
       x4 = rotr<u32>((x8 += x12 = rotr<u32>((x0 += x4 + m0) ^ x12, 16)) ^ x4, 12);

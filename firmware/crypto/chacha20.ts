@@ -87,22 +87,23 @@ function xorBlocks(data: usize, count: i32): void {
       x7 = rotr<u32>((x11 += x15 = rotr<u32>((x3 += x7) ^ x15, 16)) ^ x7, 20);
       x7 = rotr<u32>((x11 += x15 = rotr<u32>((x3 += x7) ^ x15, 24)) ^ x7, 25);
     }
-    store<u32>(data, (x0 + C0) ^ load<u32>(data));
-    store<u32>(data, (x1 + C1) ^ load<u32>(data, 4), 4);
-    store<u32>(data, (x2 + C2) ^ load<u32>(data, 8), 8);
-    store<u32>(data, (x3 + C3) ^ load<u32>(data, 12), 12);
-    store<u32>(data, (x4 + s4) ^ load<u32>(data, 16), 16);
-    store<u32>(data, (x5 + s5) ^ load<u32>(data, 20), 20);
-    store<u32>(data, (x6 + s6) ^ load<u32>(data, 24), 24);
-    store<u32>(data, (x7 + s7) ^ load<u32>(data, 28), 28);
-    store<u32>(data, (x8 + s8) ^ load<u32>(data, 32), 32);
-    store<u32>(data, (x9 + s9) ^ load<u32>(data, 36), 36);
-    store<u32>(data, (x10 + s10) ^ load<u32>(data, 40), 40);
-    store<u32>(data, (x11 + s11) ^ load<u32>(data, 44), 44);
-    store<u32>(data, (x12 + s12) ^ load<u32>(data, 48), 48);
-    store<u32>(data, (x13 + s13) ^ load<u32>(data, 52), 52);
-    store<u32>(data, (x14 + s14) ^ load<u32>(data, 56), 56);
+    // the highest first: whoever compiles this to machine code checks the bounds once
     store<u32>(data, (x15 + s15) ^ load<u32>(data, 60), 60);
+    store<u32>(data, (x14 + s14) ^ load<u32>(data, 56), 56);
+    store<u32>(data, (x13 + s13) ^ load<u32>(data, 52), 52);
+    store<u32>(data, (x12 + s12) ^ load<u32>(data, 48), 48);
+    store<u32>(data, (x11 + s11) ^ load<u32>(data, 44), 44);
+    store<u32>(data, (x10 + s10) ^ load<u32>(data, 40), 40);
+    store<u32>(data, (x9 + s9) ^ load<u32>(data, 36), 36);
+    store<u32>(data, (x8 + s8) ^ load<u32>(data, 32), 32);
+    store<u32>(data, (x7 + s7) ^ load<u32>(data, 28), 28);
+    store<u32>(data, (x6 + s6) ^ load<u32>(data, 24), 24);
+    store<u32>(data, (x5 + s5) ^ load<u32>(data, 20), 20);
+    store<u32>(data, (x4 + s4) ^ load<u32>(data, 16), 16);
+    store<u32>(data, (x3 + C3) ^ load<u32>(data, 12), 12);
+    store<u32>(data, (x2 + C2) ^ load<u32>(data, 8), 8);
+    store<u32>(data, (x1 + C1) ^ load<u32>(data, 4), 4);
+    store<u32>(data, (x0 + C0) ^ load<u32>(data));
     s12++;
     data += 64;
   } while (data != end);

@@ -38,10 +38,11 @@ function blocks(data: usize, count: i32): void {
   let h3 = load<u64>(H, 24);
   const end = data + (count << 4);
   do {
-    const a0 = h0 + <u64>load<u32>(data);
-    const a1 = h1 + <u64>load<u32>(data, 4);
-    const a2 = h2 + <u64>load<u32>(data, 8);
+    // the highest first: whoever compiles this to machine code checks the bounds once
     const a3 = h3 + <u64>load<u32>(data, 12) + ABOVE;
+    const a2 = h2 + <u64>load<u32>(data, 8);
+    const a1 = h1 + <u64>load<u32>(data, 4);
+    const a0 = h0 + <u64>load<u32>(data);
     let d = a0 * r0 + a1 * s3 + a2 * s2 + a3 * s1;
     h0 = d & MASK;
     d = (d >>> 32) + a0 * r1 + a1 * r0 + a2 * s3 + a3 * s2;

@@ -1,5 +1,5 @@
-/** What native C costs on the same processor: bench/native/main.c over libraries that Debian 12 ships as source, compiled with -O2 for the Cortex-M33
- *  and run on the virtual board. They are downloaded by apt into build/native, with lists of its own, when their hashes are the ones below. */
+/** What native C costs on the same processor: bench/native/main.c over libraries that Debian 12 ships as source, compiled for the Cortex-M33 in the two
+ *  ways of OPTIMISATIONS and run on the virtual board. They are downloaded by apt into build/native, with lists of its own, when their hashes are the ones below. */
 import { execFileSync } from "node:child_process";
 import { createCipheriv, createHash, createPrivateKey, createPublicKey, sign } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -63,7 +63,9 @@ const PACKAGES: Package[] = [
 const MIRROR = "http://deb.debian.org/debian bookworm main";
 const KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg";
 const CPU = ["-mcpu=cortex-m33", "-mthumb", "-mfloat-abi=soft"];
-const FLAGS = ["-O2", "-std=gnu11", "-ffunction-sections", "-fdata-sections", "-DNDEBUG", "-DSODIUM_STATIC"];
+/** The usual one, and that of the firmware's ahead-of-time code (scripts/build.mjs). */
+const OPTIMISATIONS = ["-O2", "-O2 -fno-schedule-insns"];
+const FLAGS = ["-std=gnu11", "-ffunction-sections", "-fdata-sections", "-DNDEBUG", "-DSODIUM_STATIC"];
 
 /** The libraries cannot be had here. */
 export class NoNative extends Error {}
@@ -127,7 +129,7 @@ function run(program: string, args: string[], cwd?: string): void {
 }
 
 /** @returns path of the program for the virtual board @throws NoNative */
-function build(root: string): string {
+function build(root: string, optimisation: string): string {
   const folder = join(root, "build/native");
   const made = join(folder, "native.elf");
   mkdirSync(join(folder, "objects"), { recursive: true });
@@ -136,7 +138,7 @@ function build(root: string): string {
     include.map((path) => `${flag}${resolve(at, path)}`);
   const compile = (source: string, ...flags: string[]): string => {
     const object = join(folder, "objects", `${basename(source, ".c")}.o`);
-    run("arm-none-eabi-gcc", [...CPU, ...FLAGS, ...flags, "-o", object, "-c", source]);
+    run("arm-none-eabi-gcc", [...CPU, ...optimisation.split(" "), ...FLAGS, ...flags, "-o", object, "-c", source]);
     return object;
   };
   const objects = parts.flatMap((part) =>
@@ -237,13 +239,18 @@ function split(sealed: Uint8Array): Outcome {
 /** A library's figure for one row of the bench. */
 export interface NativeCost extends Cost {
   library: string;
+  /** How gcc was told to optimise it. */
+  optimisation: string;
   /** Does less than the core does, so that it is told and not compared. */
   isLess?: boolean;
 }
 
 /** Everything that the libraries have. BearSSL has ChaCha20 with a short nonce only. Each result is compared with node:crypto's or @noble's. @throws NoNative where they cannot be had */
 export function measureNative(root: string): NativeCost[] {
-  const elf = build(root);
+  return OPTIMISATIONS.flatMap((one) => measureBuilt(build(root, one)).map((cost) => ({ ...cost, optimisation: one })));
+}
+
+function measureBuilt(elf: string): Omit<NativeCost, "optimisation">[] {
   const board = VirtualBoard.create({ elf, seed: 1 });
   const at = board.elf.symbol("mailbox")!.address;
   const request = (name: string, length: number): number => {
@@ -283,7 +290,7 @@ export function measureNative(root: string): NativeCost[] {
       const library = which.split(" ")[0]!;
       const operation = which.slice(library.length + 1);
       const isCurve = operation.includes("25519");
-      return (isCurve ? [CURVE_LENGTH] : LENGTHS).map((length): NativeCost => {
+      return (isCurve ? [CURVE_LENGTH] : LENGTHS).map((length): Omit<NativeCost, "optimisation"> => {
         if (operation === "open") measure(`${library} seal`, length);
         const instructions = measure(which, length);
         if (library === "BearSSL" && !isCurve && !operation.startsWith("sha"))
@@ -305,7 +312,7 @@ export function measureNative(root: string): NativeCost[] {
   }
 }
 
-/** Of each row the quickest library's. */
+/** Of each row the quickest library's, in its quickest form. */
 export function quickest(costs: readonly NativeCost[]): NativeCost[] {
   const best = new Map<string, NativeCost>();
   for (const cost of costs.filter(({ isLess }) => isLess !== true))
