@@ -12,6 +12,7 @@ import * as link from "./link/link";
 import { MEMORY_USED, RX, STATIC_BASE } from "./memory";
 import * as refusals from "./operator/refusals";
 import * as hold from "./presence/hold";
+import * as noise from "./session/noise";
 import * as session from "./session/session";
 import * as entropy from "./store/entropy";
 import * as store from "./store/store";
@@ -45,6 +46,7 @@ export function take(n: i32): i32 {
     image.look(0);
     refusals.reset();
     pointers.reset();
+    noise.forget();
   }
   if (standing.isBusy()) {
     image.step();

@@ -69,10 +69,11 @@ export const CANDIDATES: usize = OPERATOR + OPERATOR_PLACE; // 64: the two keys 
 // sessions: the running one and the one that may replace it, session/channel.ts; live until they end
 export const SESSION_SIZE: i32 = 128;
 export const SESSIONS: usize = CANDIDATES + 64;
-export const NOISE_STATE: usize = SESSIONS + 2 * SESSION_SIZE; // 176: a handshake in hand; wiped by session/noise.ts
-export const NOISE_STATE_SIZE: i32 = 176;
+export const NOISE_STATE: usize = SESSIONS + 2 * SESSION_SIZE; // 144: a handshake in hand; wiped by session/noise.ts
+export const NOISE_STATE_SIZE: i32 = 144;
+export const EPHEMERAL: usize = NOISE_STATE + NOISE_STATE_SIZE; // 64: key pair of a handshake to come; wiped by session/noise.ts, with its one use
 // an answer on its way, and the record in it: ChaCha20 states, wiped by session/outgoing.ts and store/body.ts
-export const OUTGOING_STREAM: usize = NOISE_STATE + NOISE_STATE_SIZE; // 48
+export const OUTGOING_STREAM: usize = EPHEMERAL + 64; // 48
 export const BODY_STREAM: usize = OUTGOING_STREAM + 48; // 48
 
 // crypto scratch: wiped by the algorithm that used it

@@ -1,5 +1,6 @@
 /** The responder of Noise_NNpsk0_25519_ChaChaPoly_SHA256, Noise Protocol Framework revision 34 (§ numbers are its). Two messages:
- *  `-> psk, e` and `<- e, ee`. Constant-time in the key and in the ephemeral scalar. What it knows is wiped by end(). */
+ *  `-> psk, e` and `<- e, ee`. Constant-time in the key and in the ephemeral scalar. What it knows is wiped by end(), and the key
+ *  pair of the next handshake, which may be made before, by its use or by forget(). */
 
 import { ascii, wipe } from "../crypto/bytes";
 import * as aead from "../crypto/chacha20poly1305";
@@ -7,13 +8,38 @@ import { publish, reveal } from "../crypto/declassify";
 import { noiseHkdf } from "../crypto/hmac";
 import * as sha from "../crypto/sha256";
 import { x25519, x25519Base } from "../crypto/x25519";
-import { NOISE_STATE, NOISE_STATE_SIZE } from "../memory";
+import { Status } from "../defs/status";
+import { EPHEMERAL, NOISE_STATE, NOISE_STATE_SIZE } from "../memory";
+import * as entropy from "../store/entropy";
 
 const HASH: usize = NOISE_STATE; // h
 const CHAIN: usize = HASH + 32; // ck; the other keys that HKDF gives lie behind it
 const SECOND: usize = CHAIN + 32;
-const EPHEMERAL: usize = SECOND + 64; // 32
-const NONCE: usize = EPHEMERAL + 32; // 12 zeros: each cipher of a handshake is used once
+const NONCE: usize = SECOND + 64; // 12 zeros: each cipher of a handshake is used once
+
+const PUBLIC: usize = EPHEMERAL + 32; // behind the scalar
+
+let prepared: bool = false; // EPHEMERAL is a pair that was not used
+
+/** Whether the key pair of the next handshake is there. */
+export function isPrepared(): bool {
+  return prepared;
+}
+
+/** Makes the key pair of the next handshake, if it is not there. Ok | EntropyNotReady. */
+export function prepare(): Status {
+  if (prepared) return Status.Ok;
+  if (entropy.random(EPHEMERAL, 32) != Status.Ok) return Status.EntropyNotReady;
+  x25519Base(PUBLIC, EPHEMERAL);
+  prepared = true;
+  return Status.Ok;
+}
+
+/** Forgets that pair. */
+export function forget(): void {
+  wipe(EPHEMERAL, 64);
+  prepared = false;
+}
 
 function mixHash(data: usize, length: i32): void {
   sha.begin();
@@ -44,19 +70,16 @@ export function readFirst(psk: usize, prologue: usize, prologueLength: i32, mess
   return genuine;
 }
 
-/** Writes message 2 with a payload of one byte to `out`, 49 bytes. `theirs`: the ephemeral key in message 1. `scalar`: 32 random bytes,
- *  moved and wiped. False when theirs is of low order. */
-export function writeSecond(out: usize, theirs: usize, scalar: usize, payload: u8): bool {
-  memory.copy(EPHEMERAL, scalar, 32);
-  wipe(scalar, 32);
+/** Writes message 2 with a payload of one byte to `out`, 49 bytes, and uses up the pair of prepare(), which must be there. `theirs`: the
+ *  ephemeral key in message 1. False when it is of low order. */
+export function writeSecond(out: usize, theirs: usize, payload: u8): bool {
   const good = x25519(SECOND, EPHEMERAL, theirs); // before `out`, which may lie over it
-  memory.copy(scalar, SECOND, 32);
-  x25519Base(out, EPHEMERAL);
-  publish(out, out, 32);
+  memory.copy(EPHEMERAL, SECOND, 32); // the scalar is not needed any more
+  publish(out, PUBLIC, 32);
   mixHash(out, 32); // e
   mixKey(out, 32);
-  mixKey(scalar, 32); // ee
-  wipe(scalar, 32);
+  mixKey(EPHEMERAL, 32); // ee
+  forget();
   store<u8>(out, payload, 32);
   aead.seal(SECOND, NONCE, HASH, 32, out + 32, 1, out + 33);
   mixHash(out + 32, 17);

@@ -51,9 +51,8 @@ let isWhole: bool = false; // the request is as long as a handshake
 
 /** No session, no challenge. Called at start. */
 export function reset(): void {
-  channel.close(RUNNING);
+  endRunning();
   channel.close(CANDIDATE);
-  touches.clear();
   outgoing.forget();
   challenged = false;
 }
@@ -188,9 +187,8 @@ function succeed(place: i32): i32 {
   if (place != NO_OPERATOR) role = operators.read(place) == Status.Ok ? operators.role() : 0;
   operators.forget();
   vault.close();
-  if (entropy.random(CANDIDATES, PSK_SIZE) != Status.Ok) return refuseHandshake(Status.EntropyNotReady, -1, false);
-  if (!noise.writeSecond(ENVELOPE + 1, FIRST, CANDIDATES, <u8>role))
-    return refuseHandshake(Status.HandshakeRefused, place, true);
+  if (noise.prepare() != Status.Ok) return refuseHandshake(Status.EntropyNotReady, -1, false);
+  if (!noise.writeSecond(ENVELOPE + 1, FIRST, <u8>role)) return refuseHandshake(Status.HandshakeRefused, place, true);
   wipe(CANDIDATES, 2 * PSK_SIZE);
   store<u8>(ENVELOPE, Envelope.Handshake);
   channel.start(CANDIDATE, role, place, board.clock());
@@ -227,6 +225,7 @@ function beginSealed(length: i32, now: i64): bool {
 
 function endRunning(): void {
   channel.close(RUNNING);
+  noise.forget();
   touches.clear();
 }
 

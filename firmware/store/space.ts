@@ -16,6 +16,7 @@ import * as state from "./state";
 
 /** Erase counts of two blocks of a class may differ by this much before the coldest block is moved. */
 export const WEAR_SPREAD: i32 = 256;
+const BEGUN: i32 = 0x10000; // more than a block can have of erases
 
 function emptyBlocks(c: i32): i32 {
   let empty = 0;
@@ -64,27 +65,27 @@ function richest(c: i32): i32 {
   return best;
 }
 
-/** In which order blocks without live slots are filled: those that were begun first, or their free slots would be erased unused; then by wear. */
-function order(block: i32): i32 {
-  return state.erases(CURRENT, block) - (state.deadInBlock(CURRENT, block) > 0 ? 0x10000 : 0);
-}
-
-/** The block to write to next without losing the spare, or -1: one in use with a free slot, else the least worn empty one that has, unless
- *  another empty one was erased so much less that it comes first. */
+/** The block to write to next without losing the spare, or -1: one in use with a free slot, else an empty one that has, unless another empty one
+ *  was erased so much less that it comes first. Of empty ones the one that was begun, or its free slots would be erased unused, then the least worn. */
 function blockToFill(c: i32): i32 {
   let empty = 0;
   let best = -1;
+  let bestRank = 0;
   let least = i32.MAX_VALUE;
   for (let b = 0; b < geometry.blocks(c); b++) {
     const block = geometry.firstBlock(c) + b;
     const used = state.liveInBlock(CURRENT, block) > 0;
+    const erases = state.erases(CURRENT, block);
     if (!used) {
       empty++;
-      least = min(least, state.erases(CURRENT, block));
+      least = min(least, erases);
     }
     if (state.freeInBlock(CURRENT, block) == 0) continue;
     if (used) return block;
-    if (best < 0 || order(block) < order(best)) best = block;
+    const rank = state.deadInBlock(CURRENT, block) > 0 ? erases - BEGUN : erases;
+    if (best >= 0 && rank >= bestRank) continue;
+    best = block;
+    bestRank = rank;
   }
   return empty > 1 && best >= 0 && state.erases(CURRENT, best) - least <= WEAR_SPREAD ? best : -1;
 }

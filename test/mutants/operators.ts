@@ -3,9 +3,34 @@ import type { Mutant } from "./mutant.js";
 
 const FILE = "firmware/operator/operators.ts";
 const REFUSALS = "firmware/operator/refusals.ts";
+const PREPARED = "test/session/prepared.test.ts";
 const OPERATORS = "test/cuts/operators.test.ts";
 
 export const operators: readonly Mutant[] = [
+  {
+    name: "key-pair-used-twice",
+    breaks: "The key pair of a handshake is left for the next one.",
+    file: "firmware/session/noise.ts",
+    from: "  mixKey(EPHEMERAL, 32); // ee\n  forget();",
+    to: "  mixKey(EPHEMERAL, 32); // ee",
+    caughtBy: [{ file: PREPARED }],
+  },
+  {
+    name: "key-pair-kept",
+    breaks: "A session that ends leaves the key pair that was made in it.",
+    file: "firmware/session/session.ts",
+    from: "  channel.close(RUNNING);\n  noise.forget();",
+    to: "  channel.close(RUNNING);",
+    caughtBy: [{ file: PREPARED }],
+  },
+  {
+    name: "noise-asked-at-every-turn",
+    breaks: "A dead noise source is asked again and again while nobody wants anything.",
+    file: "firmware/idle.ts",
+    from: "else if (noise.prepare() != Status.Ok) interrupt();",
+    to: "else noise.prepare();",
+    caughtBy: [{ file: PREPARED }],
+  },
   {
     name: "old-key-erased-before-commit",
     breaks: "A change of operators that was cut leaves an operator without a key.",

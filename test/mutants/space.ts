@@ -102,6 +102,24 @@ export const space: readonly Mutant[] = [
     caughtBy: [{ file: "test/store/capacity.test.ts" }],
   },
   {
+    name: "erased-after-commit",
+    breaks: "A block counts as erased before it is.",
+    file: SPACE,
+    from: `  if (board.erase(Region.Slots, block * SLOT_BLOCK) != Status.Ok) {
+    journal.abandon();
+    return Status.MediumFailed;
+  }
+  state.clean(NEXT, block);
+  state.countErase(NEXT, block);
+  return journal.commit();`,
+    to: `  state.clean(NEXT, block);
+  state.countErase(NEXT, block);
+  const committed = journal.commit();
+  board.erase(Region.Slots, block * SLOT_BLOCK);
+  return committed;`,
+    caughtBy: [cut("half: put, and a quiet time")],
+  },
+  {
     name: "erased-unused",
     breaks: "What is erased in advance is erased again when it still has slots to be filled.",
     file: SPACE,
@@ -113,8 +131,8 @@ export const space: readonly Mutant[] = [
     name: "begun-block-not-first",
     breaks: "A block that was begun is left for an erased one, and its free slots are erased with it.",
     file: SPACE,
-    from: " - (state.deadInBlock(CURRENT, block) > 0 ? 0x10000 : 0);",
-    to: ";",
+    from: "state.deadInBlock(CURRENT, block) > 0 ? erases - BEGUN : erases;",
+    to: "erases;",
     caughtBy: [{ file: IDLE }],
   },
   {
@@ -137,7 +155,7 @@ export const space: readonly Mutant[] = [
     name: "erase-while-one-waits",
     breaks: "Whoever waits for a touch waits for an erase as well.",
     file: "firmware/idle.ts",
-    from: " && !session.isWaiting()",
+    from: " || session.isWaiting()",
     to: "",
     caughtBy: [{ file: IDLE }],
   },
