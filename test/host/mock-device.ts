@@ -194,7 +194,8 @@ export class MockDevice {
   }
 
   #respond(response: Uint8Array, first = 0): void {
-    for (let index = first; index === 0 || index * PAYLOAD_MAX < response.length; index++) this.#fragment(response, index);
+    for (let index = first; index === 0 || index * PAYLOAD_MAX < response.length; index++)
+      this.#fragment(response, index);
   }
 
   #fragment(response: Uint8Array, index: number): void {
