@@ -43,7 +43,7 @@ function blocks(data: usize, count: i32): void {
     const a2 = h2 + <u64>load<u32>(data, 8);
     const a1 = h1 + <u64>load<u32>(data, 4);
     const a0 = h0 + <u64>load<u32>(data);
-    let d = a0 * r0 + a1 * s3 + a2 * s2 + a3 * s1;
+    let d = a3 * s1 + a2 * s2 + a1 * s3 + a0 * r0;
     h0 = d & MASK;
     d = (d >>> 32) + a0 * r1 + a1 * r0 + a2 * s3 + a3 * s2;
     h1 = d & MASK;

@@ -1,5 +1,6 @@
 /** What sessions and the use of keys cost on the virtual board, in instructions from the first byte of the request to rest. */
 import { Tier, Usage } from "../../firmware/defs/record.js";
+import { QUIET_MS } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import type { Cost } from "./cost.js";
 import { CountingBoard, Host, imageOf } from "./host.js";
@@ -60,6 +61,8 @@ export function useEverything(host: Host, count: <T>(operation: string, work: ()
   count("refused handshake, hello included", () => host.refused());
   talk.reset();
   count("first connection: open, hello, handshake, info", () => host.openAs("user").talk.ask(Command.Info));
+  host.device.wait(2 * QUIET_MS); // in which the key pair of the next handshake is made
+  count("hello and handshake after a quiet time", () => host.openAs("user"));
 }
 
 /** Makes a key on the device. */
