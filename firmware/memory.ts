@@ -95,8 +95,12 @@ export const IMAGE_KEY: usize = NOISE + 64; // 32
 export const IMAGE_SECRET: usize = IMAGE_KEY + 32; // 32: what was agreed
 export const IMAGE_OPEN: usize = IMAGE_SECRET + 32; // 32: public half of the transport key; then the header, IMAGE_HEADER
 
+// store/vault.ts: halves of the derivations of KEYS, in which there is no secret, and which of them are there, a bit each
+export const CONTEXT_KEYS: usize = IMAGE_OPEN + 32 + IMAGE_HEADER; // KEYS_SIZE
+export const KNOWN_CONTEXTS: usize = CONTEXT_KEYS + KEYS_SIZE; // u32
+
 // what passes through crypto/declassify.ts
-export const DECLASSIFIED: usize = IMAGE_OPEN + 32 + IMAGE_HEADER; // u32
+export const DECLASSIFIED: usize = KNOWN_CONTEXTS + 4; // u32
 export const REVEALED: usize = DECLASSIFIED + 4; // u32
 export const EXPECTED: usize = REVEALED + 4; // u32
 

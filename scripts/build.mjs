@@ -33,7 +33,7 @@ const ENGINES = {
 /** What each image says of its core. */
 const IDENTITY = { wasm3: "build/core_wasm.c", aot: "build/core_hash.c" };
 const CORE_NAMED = "build/core.named.wasm";
-const ARENA = 328 * 1024;
+const ARENA = 330 * 1024;
 
 const INTERPRETER = ["bind", "code", "compile", "core", "env", "exec", "function", "module", "parse"];
 const WARNINGS = ["-std=gnu11", "-Wall", "-Wextra", "-Wshadow", "-Werror"];

@@ -9,10 +9,10 @@ const KB = 1024;
 
 /** Bytes allowed. The linear memory is one page by the core's own declaration. */
 export const BUDGETS = {
-  "core.wasm": 58 * KB,
+  "core.wasm": 59 * KB,
   flash: 192 * KB,
-  RAM: 348 * KB,
-  arena: 328 * KB,
+  RAM: 350 * KB,
+  arena: 330 * KB,
   "linear memory": 64 * KB,
   "C stack": 8 * KB,
 };

@@ -212,9 +212,19 @@ export function keyed(out: usize, key: usize, data: usize, length: i32): void {
 
 /** derive_key: 32 bytes to `out` from a context string and key material. */
 export function derive(out: usize, context: usize, contextLength: i32, material: usize, length: i32): void {
+  contextKey(CONTEXT_KEY, context, contextLength);
+  deriveWith(out, CONTEXT_KEY, material, length);
+}
+
+/** The first half of derive_key, for a context that is used again: 32 bytes to `out`. */
+export function contextKey(out: usize, context: usize, length: i32): void {
   memory.copy(KEY, IV, 32);
-  tree(CONTEXT_KEY, context, contextLength, DERIVE_CONTEXT);
-  memory.copy(KEY, CONTEXT_KEY, 32);
+  tree(out, context, length, DERIVE_CONTEXT);
+}
+
+/** The second half. */
+export function deriveWith(out: usize, contextKey: usize, material: usize, length: i32): void {
+  memory.copy(KEY, contextKey, 32);
   tree(out, material, length, DERIVE_MATERIAL);
   wipe(BLAKE, 384);
 }

@@ -92,7 +92,10 @@ export function nextWithToken(slot: i32, token: usize, tokenHash: usize): i32 {
  *  like this one; or it held no readable record when it was mounted. */
 export function nextLike(slot: i32, mask: u32, wanted: u32, labelled: bool, labelHash: u32): i32 {
   const end = geometry.slotCount();
+  const quick = labelled && !unreadable; // nothing but the hash decides, nearly always
   for (; slot < end; slot++) {
+    if (quick) while (slot < end && load<u32>(LABEL_HASHES + slot * 4) != labelHash) slot++;
+    if (slot == end) break;
     const fits =
       (!labelled || load<u32>(LABEL_HASHES + slot * 4) == labelHash) && (load<u8>(ATTRIBUTES + slot) & mask) == wanted;
     if (!fits && (!unreadable || load<u32>(HANDLES + slot * HANDLE_SIZE) != 0)) continue;

@@ -1,7 +1,7 @@
 /** The vault: the one place where the root key enters linear memory, and the keys derived from it. SPEC.md §3.
  *  One key, one purpose. command.ts wipes the vault after each command, mount after itself. */
 import * as board from "../board";
-import { derive, keyed } from "../crypto/blake3";
+import { contextKey, deriveWith, keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
 import { context } from "../crypto/context";
 import { reveal } from "../crypto/declassify";
@@ -19,7 +19,7 @@ import { TRANSPORT_MAGIC } from "../defs/image";
 import { DATA_BLOCK } from "../defs/medium";
 import { FORMAT_VERSION } from "../defs/slot";
 import { Status } from "../defs/status";
-import { CONTEXT, KEYS, KEYS_SIZE, TAG, VAULT } from "../memory";
+import { CONTEXT, CONTEXT_KEYS, KEYS, KEYS_SIZE, KNOWN_CONTEXTS, TAG, VAULT } from "../memory";
 import { Trap, trap } from "../trap";
 
 export enum KeyName {
@@ -57,7 +57,12 @@ function purpose(name: KeyName): string {
 }
 
 function deriveFrom(root: usize, name: KeyName, out: usize): void {
-  derive(out, CONTEXT, context(purpose(name)), root, 32);
+  const key = CONTEXT_KEYS + name * 32;
+  const bit: u32 = 1 << name;
+  const known = load<u32>(KNOWN_CONTEXTS);
+  if ((known & bit) == 0) contextKey(key, CONTEXT, context(purpose(name)));
+  store<u32>(KNOWN_CONTEXTS, known | bit);
+  deriveWith(out, key, root, 32);
 }
 
 /** MAC of the custody place at `at` into TAG. */

@@ -22,6 +22,7 @@ const PUBLIC: readonly string[] = [
     "IMAGE_OPEN",
     "PROLOGUE",
     "CONTEXT",
+    "KNOWN_CONTEXTS",
   ],
 ];
 
