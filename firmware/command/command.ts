@@ -79,6 +79,7 @@ export function waitsForTouch(): bool {
 /** Nobody wants an answer any more. */
 export function cancel(): void {
   if (!touchless && isAsking) panel.show(0);
+  touchless = true;
   vault.close();
   request.forget();
 }

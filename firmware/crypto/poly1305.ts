@@ -71,6 +71,11 @@ export function padded(data: usize, length: i32, scratch: usize): void {
   wipe(scratch, 16);
 }
 
+/** Clears key and accumulator of what is not ended. */
+export function forget(): void {
+  wipe(POLY, 64);
+}
+
 /** Takes the two lengths as u64 and writes the tag (16 bytes). `tag` may serve as scratch before. Clears the key. */
 export function end(first: i32, second: i32, tag: usize): void {
   store<u64>(tag, first);
@@ -92,5 +97,5 @@ export function end(first: i32, second: i32, tag: usize): void {
   store<u32>(tag, <u32>sum, 8);
   sum = (sum >>> 32) + h3 + <u64>load<u32>(PAD, 12);
   store<u32>(tag, <u32>sum, 12);
-  wipe(POLY, 64);
+  forget();
 }

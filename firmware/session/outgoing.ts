@@ -3,6 +3,7 @@
 import { wipe } from "../crypto/bytes";
 import * as chacha from "../crypto/chacha20";
 import * as aead from "../crypto/chacha20poly1305";
+import * as poly from "../crypto/poly1305";
 import { OUTGOING_STREAM } from "../memory";
 import * as body from "../store/body";
 
@@ -36,6 +37,7 @@ export function advance(to: usize): void {
 /** Nobody wants the rest. */
 export function forget(): void {
   body.forget();
+  poly.forget();
   wipe(OUTGOING_STREAM, chacha.STATE_SIZE);
   first = 0;
 }

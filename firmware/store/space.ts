@@ -71,23 +71,22 @@ function blockToFill(c: i32): i32 {
   let empty = 0;
   let best = -1;
   let bestRank = 0;
-  let least = i32.MAX_VALUE;
+  const least = byWear(c, false, 1);
+  const most = least < 0 ? 0 : state.erases(CURRENT, least) + WEAR_SPREAD; // above it another comes first, begun or not
   for (let b = 0; b < geometry.blocks(c); b++) {
     const block = geometry.firstBlock(c) + b;
     const used = state.liveInBlock(CURRENT, block) > 0;
     const erases = state.erases(CURRENT, block);
-    if (!used) {
-      empty++;
-      least = min(least, erases);
-    }
+    if (!used) empty++;
     if (state.freeInBlock(CURRENT, block) == 0) continue;
     if (used) return block;
+    if (erases > most) continue;
     const rank = state.deadInBlock(CURRENT, block) > 0 ? erases - BEGUN : erases;
     if (best >= 0 && rank >= bestRank) continue;
     best = block;
     bestRank = rank;
   }
-  return empty > 1 && best >= 0 && state.erases(CURRENT, best) - least <= WEAR_SPREAD ? best : -1;
+  return empty > 1 ? best : -1;
 }
 
 /** A slot that may be written without losing the spare, or -1. */

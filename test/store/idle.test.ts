@@ -2,6 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { BODY_OFF_ERASES } from "../../firmware/defs/journal.js";
+import { PAYLOAD_MAX } from "../../firmware/defs/link.js";
 import { SLOT_BLOCK, SLOT_CYCLES } from "../../firmware/defs/medium.js";
 import { POLICY_EXPORTABLE } from "../../firmware/defs/record.js";
 import { QUIET_MS } from "../../firmware/defs/session.js";
@@ -24,6 +25,7 @@ console.log(`idle: ${repeat}`);
 /** Three slots a block. */
 const FOUR: SlotClass[] = [{ units: 85, blocks: 4 }];
 /** A touch each time. */
+const WEAR_SPREAD = 256; // firmware/store/space.ts
 const TOUCH = 4 | POLICY_EXPORTABLE;
 /** A little more than the quiet time. */
 const QUIET = QUIET_MS + 100;
@@ -73,6 +75,19 @@ describe.each(deviceTargets)("a quiet time after a change, on $name,", (kind) =>
   });
 });
 
+describe.each(engineTargets)("a class with room on $name", (kind) => {
+  it("takes a record, also when the block that was begun is far more worn than the others", () => {
+    const target = ready(kind, FOUR);
+    const cold = Array.from({ length: 6 }, () => handle(put(target, { body: body(100) })));
+    const hot = handle(put(target));
+    const worn = () => Math.max(...target.device.slots.wear.slice(0, 4).map((block) => block.erases));
+    while (worn() <= WEAR_SPREAD + 1) expect(says(replace(target, hot))).toBe("Ok");
+    for (const one of [...cold, hot]) expect(says(evict(target, one))).toBe("Ok");
+    for (let i = 0; i < 8; i++) expect(says(put(target)), `put ${i}`).toBe("Ok");
+    target.close();
+  });
+});
+
 describe.each(engineTargets)("a quiet time on $name", (kind) => {
   it("is as long as it is said, and begins anew with every byte", () => {
     const target = ready(kind, SMALL);
@@ -110,11 +125,12 @@ describe.each(engineTargets)("a quiet time on $name", (kind) => {
         [Key.Handle, made],
       ]),
     );
-    target.talk.send(target.talk.session!.seal(request));
+    const busy = target.talk.send(target.talk.session!.seal(request))!;
     expect(during(target, 10 * QUIET_MS).operations).toBe(0);
-    target.talk.relink();
-    expect(state(target)).toBe(State.Ready); // hello ends the wait
+    target.talk.frames({ more: true, sequence: busy.sequence + 1, payload: new Uint8Array(PAYLOAD_MAX) }); // ends the wait
     expect(during(target, QUIET).erases).toBe(1);
+    target.talk.relink();
+    expect(state(target)).toBe(State.Ready);
     target.close();
   });
 
