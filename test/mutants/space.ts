@@ -47,7 +47,8 @@ export const space: readonly Mutant[] = [
   },
   {
     name: "begun-however-worn",
-    breaks: "A block that was begun is filled before all others, though room is made elsewhere: a class with room says that it is full.",
+    breaks:
+      "A block that was begun is filled before all others, though room is made elsewhere: a class with room says that it is full.",
     file: SPACE,
     from: "    if (erases > most) continue;\n",
     to: "",
