@@ -52,6 +52,8 @@ interface Tries {
   ms: number;
 }
 
+/** How often a link that had to go back to the first rate goes to the faster one again. */
+const RATE_AGAIN = 3;
 const RATE_TRIES: Tries = { again: 1, ms: 150 };
 /** Beyond RATE_MS, for the device's clock and its loop. */
 const RATE_GRACE_MS = 100;
@@ -77,6 +79,9 @@ export class Link {
   #fragment = PAYLOAD_MAX;
   #sequence = 0;
   #touchAwaited = false;
+  /** It had to go back to the first rate, and is to try the faster one again. */
+  #isSlowed = false;
+  #slowed = 0;
 
   private constructor(transport: Transport, options: LinkOptions) {
     this.#transport = transport;
@@ -171,6 +176,10 @@ export class Link {
       if (length > MESSAGE_MAX)
         throw new ProtocolError(`A message of ${length} bytes is longer than ${MESSAGE_MAX}; nothing was sent.`);
     if (messages.length === 0) return [];
+    if (this.#isSlowed) {
+      this.#isSlowed = false;
+      await this.#speedUp();
+    }
     const requests = messages.map((message) => {
       const request = new Request(this.#id!, this.#sequence, message, this.#fragment);
       this.#sequence = request.sequence;
@@ -262,11 +271,13 @@ export class Link {
         if (sent === 2 && tries === undefined) this.#onSilent();
         const isFast = this.#transport.setRate !== undefined && this.#transport.bitRate !== LINE_RATE;
         if (!again || !isFast || tries !== undefined) write(bytes(again));
-        else
+        else {
+          this.#isSlowed = this.#slowed++ < RATE_AGAIN;
           this.#callBack().then(
             () => this.#waiting?.frame === frame && write(bytes(again)),
             (error: Error) => this.#end(this.#closed(error)),
           );
+        }
       };
       const frame = (got: Frame) => {
         try {

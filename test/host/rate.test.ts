@@ -67,6 +67,25 @@ describe("the rate of a line", () => {
     }
   });
 
+  it("is the faster one again with the next request, when what was lost was an accident; three times, then the line is not believed", async () => {
+    const { device, wire, open } = setUp();
+    const link = await open();
+    for (const expected of [FAST, FAST, FAST, LINE_RATE, LINE_RATE]) {
+      let lost = false;
+      wire.faults = (bytes, direction) => {
+        const isHit = !lost && direction === "to device" && wire.bitRate === FAST;
+        lost ||= isHit;
+        return isHit ? [] : [{ after: 0, bytes }];
+      };
+      expect(await link.exchange(text)).toEqual(text);
+      expect(wire.bitRate).toBe(LINE_RATE);
+      wire.faults = (bytes) => [{ after: 0, bytes }];
+      expect(await link.exchange(text)).toEqual(text);
+      expect([wire.bitRate, device.rate]).toEqual([expected, expected]);
+    }
+    expect(device.requests).toHaveLength(10);
+  });
+
   it("is found again by who comes next, whatever the one before left", async () => {
     const { device, wire, open, time } = setUp();
     await open();
