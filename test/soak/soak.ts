@@ -427,7 +427,7 @@ export class Soak {
   /** @param seen what a look showed since: power failed meanwhile, and the epoch says on which side of it the change was made */
   #carryOut(task: Task, seen?: Seen): Message {
     const { world } = this;
-    while (this.#isBehind(seen, 1)) world.raise();
+    while (this.#isBehind(seen, 1)) this.#raise(task, seen);
     if (this.#isBehind(seen, 0)) world.boot();
     const handle = new Map(task.fields).get(Key.Handle) as Uint8Array;
     if (seen === undefined || !destroys(task) || world.isResidue(handle)) return world.ask(task.model, task.fields);
@@ -437,11 +437,21 @@ export class Soak {
       [Key.Destroy, false],
     ]);
     // what a cut erase left without a header is erased even when there is no such record, which is a change
-    if (statusOf(evicted) !== Status.Ok) while (this.#isBehind(seen, 0)) world.raise();
+    if (statusOf(evicted) !== Status.Ok) while (this.#isBehind(seen, 0)) this.#raise(task, seen);
     if (statusOf(evicted) !== Status.Ok || seen.store?.residue.some((left) => hex(left) === hex(handle)))
       return evicted;
     if (this.#isBehind(seen, 0)) world.boot();
     return world.ask(task.model, task.fields);
+  }
+
+  /** A change that nobody saw, where the model can make one. */
+  #raise(task: Task, seen: Seen | undefined): void {
+    const { epoch } = this.world;
+    this.world.raise();
+    if (this.world.epoch === epoch)
+      throw new SoakDivergence(
+        `${describe(task)}: the device shows epoch ${seen?.store?.epoch}, the model ${epoch} in state ${State[this.#state]}, where nothing can raise it`,
+      );
   }
 
   /** Whether the device counts more than `by` power-ups with changes that the model does not, and that there were. */
@@ -458,7 +468,7 @@ export class Soak {
       const before = world.differs(seen, !interrupted || task.command === Command.Epoch);
       if (before === undefined) {
         this.#counts.before++;
-        while (this.#isBehind(seen, 0)) world.raise();
+        while (this.#isBehind(seen, 0)) this.#raise(task, seen);
         return;
       }
       if (!allowed) throw new SoakDivergence(`${describe(task)}, not allowed: ${before}`);
