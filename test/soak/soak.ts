@@ -456,6 +456,7 @@ export class Soak {
 
   /** Whether the device counts more than `by` power-ups with changes that the model does not, and that there were. */
   #isBehind(seen: Seen | undefined, by: number): boolean {
+    if (this.world.epochSet) return false; // they do not count any more, and an Epoch that was given makes it higher
     const more = (seen?.store?.epoch ?? 0) - this.world.epoch;
     return more > by && more <= this.board.boots - this.#boots + 1;
   }
