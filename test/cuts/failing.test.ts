@@ -3,7 +3,6 @@
  *  latter; the next boot shows the same; a new record can be stored. */
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
-import { type CutPlan, tears } from "../../board/virtual/supply.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Refusal, Talk } from "../device/talk.js";
@@ -11,7 +10,7 @@ import { V8Device } from "../device/v8.js";
 import { repeat, seed } from "../targets.js";
 import { load, type Media as Saved } from "../torture/film.js";
 import { scene } from "./changes.js";
-import { type Change, look, putOne } from "./look.js";
+import { type Change, failures, look, putOne } from "./look.js";
 
 console.log(`failing flash: ${repeat}`);
 const random = seeded(seed);
@@ -24,13 +23,7 @@ const { store, put, evict, replace, relabel, policy, generate, operator, use, ro
 const { finish, epoch } = more;
 const admin = [operator("admin"), use("admin")];
 
-const MODES: Record<string, Omit<CutPlan, "operation">> = {
-  "not begun": { tear: "before" },
-  done: { tear: "after" },
-  torn: { tear: tears.random(random) },
-  marginal: { tear: tears.random(random), marginal: true },
-  unreadable: { tear: tears.half, unreadable: true },
-};
+const MODES = failures(random);
 
 function boot(): void {
   device.boot();

@@ -2,7 +2,6 @@
  *  told anything else than before, then or at the next boot, and the store takes records. Power cuts: test/torture. DESIGN.md §4. */
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
-import { type CutPlan, tears } from "../../board/virtual/supply.js";
 import { DATA_BLOCK, JOURNAL_OFFSET, JOURNAL_SIZE, SLOT_BLOCK } from "../../firmware/defs/medium.js";
 import { QUIET_MS } from "../../firmware/defs/session.js";
 import { TrapError } from "../device/device.js";
@@ -11,7 +10,7 @@ import { V8Device } from "../device/v8.js";
 import { repeat, seed } from "../targets.js";
 import { load, type Media as Saved, save } from "../torture/film.js";
 import { scene } from "./changes.js";
-import { type Change, look, putOne } from "./look.js";
+import { type Change, failures, look, putOne } from "./look.js";
 
 console.log(`failing flash while nobody asks: ${repeat}`);
 const random = seeded(seed);
@@ -19,13 +18,7 @@ const device = new V8Device(seed);
 const talk = new Talk(device);
 const { store, storeOf, provisionAs, put, evict, replace } = scene(device, random);
 
-const MODES: Record<string, Omit<CutPlan, "operation">> = {
-  "not begun": { tear: "before" },
-  done: { tear: "after" },
-  torn: { tear: tears.random(random) },
-  marginal: { tear: tears.random(random), marginal: true },
-  unreadable: { tear: tears.half, unreadable: true },
-};
+const MODES = failures(random);
 const QUIET = QUIET_MS + 100;
 const TRAP = 1;
 

@@ -1,5 +1,6 @@
 /** What tests of cut and failing changes share: a look at everything that a host can see, the media to go back to, and one more record. */
 import type { Random } from "../../board/virtual/prng.js";
+import { type CutPlan, tears } from "../../board/virtual/supply.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import type { Message } from "../../host/client/message.js";
@@ -69,3 +70,12 @@ export function putOne(talk: Talk, random: Random): void {
   if (hex(talk.ask(Command.Get, [[Key.Handle, handle]]).get(Key.Body)) !== hex(body))
     throw new Error("the record stored after the cut reads differently");
 }
+
+/** What becomes of a flash operation that reports an error while power stays. */
+export const failures = (random: Random): Record<string, Omit<CutPlan, "operation">> => ({
+  "not begun": { tear: "before" },
+  done: { tear: "after" },
+  torn: { tear: tears.random(random) },
+  marginal: { tear: tears.random(random), marginal: true },
+  unreadable: { tear: tears.half, unreadable: true },
+});
