@@ -374,6 +374,23 @@ async function overStack(elf, symbols) {
   }
 }
 
+const STARTS = "build/starts.json";
+
+/** Firmware that does not start must not lie there as if it were good. */
+async function startAll(elves) {
+  const { start } = await import("../dist/scripts/starts.js");
+  const starts = {};
+  for (const elf of elves) {
+    try {
+      starts[elf] = start(elf);
+    } catch (error) {
+      rmSync(elf);
+      throw error;
+    }
+  }
+  writeFileSync(STARTS, `${JSON.stringify(starts, null, 2)}\n`);
+}
+
 /** The firmware's drivers in programs for RAM, for debuggers: one that flashes, and one that measures. */
 const RAM_PROGRAMS = {
   loader: ["clock", "faci", "timer", "watchdog"],
@@ -532,6 +549,9 @@ async function main() {
   await step("tsc", [...defs, ...sources, "tsconfig.json"], ["dist"], () =>
     run(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "tsconfig.json"]),
   );
+  const elves = ["build/ek-ra6m5.elf", AOT_ELF].filter(existsSync);
+  const virtual = [...filesIn("board/virtual", ".ts"), "scripts/starts.ts"];
+  await step("starts", [...elves, ...virtual], [STARTS], () => startAll(elves));
 }
 
 try {

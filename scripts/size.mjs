@@ -75,15 +75,16 @@ export function overBudget(sizes, budgets = BUDGETS) {
 }
 
 function main() {
-  const files = ["core.wasm", "ek-ra6m5.elf", "ek-ra6m5-aot.elf"].map((name) => join(build, name));
+  const files = ["core.wasm", "ek-ra6m5.elf", "ek-ra6m5-aot.elf", "starts.json"].map((name) => join(build, name));
   const missing = files.filter((file) => !existsSync(file));
   if (missing.length > 0) {
     console.error(`size: ${missing.map((file) => basename(file)).join(", ")} not built yet; run: npm run build`);
     return 1;
   }
-  const [wasm, elf, aot] = files.map((file) => readFileSync(file));
-  const sizes = { ...measure(wasm, elf), ...measureAot(aot) };
-  const budgets = { ...BUDGETS, ...AOT_BUDGETS };
+  const [wasm, elf, aot, starts] = files.map((file) => readFileSync(file));
+  const { arenaUsed } = JSON.parse(starts)["build/ek-ra6m5.elf"];
+  const sizes = { ...measure(wasm, elf), "arena in use": arenaUsed, ...measureAot(aot) };
+  const budgets = { ...BUDGETS, "arena in use": BUDGETS.arena, ...AOT_BUDGETS };
   if (process.argv.includes("--json")) console.log(JSON.stringify({ schemaVersion: 1, sizes, budgets }));
   else
     for (const [name, most] of Object.entries(budgets)) {

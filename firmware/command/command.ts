@@ -17,7 +17,7 @@ import { KEY_SIZE } from "../defs/use";
 import { Command, Key, State } from "../defs/wire";
 import * as standing from "../image/standing";
 import * as transport from "../image/transport";
-import { CURRENT, HEADER, INSTANCE, MESSAGE, RESULT, RESULT_SIZE, TAG } from "../memory";
+import { CURRENT, HEADER, INSTANCE, MESSAGE, RESULT, RESULT_SIZE } from "../memory";
 import * as caller from "../operator/caller";
 import * as operators from "../operator/operators";
 import * as refusals from "../operator/refusals";
@@ -37,6 +37,7 @@ import * as entry from "./entry";
 import * as filekeys from "./filekeys";
 import * as gate from "./gate";
 import * as info from "./info";
+import * as list from "./list";
 import * as making from "./making";
 import * as request from "./request";
 import * as use from "./use";
@@ -84,7 +85,7 @@ export function cancel(): void {
   request.forget();
 }
 
-/** Answers the request in MESSAGE. Returns the bytes of the response there, 0 = it waits for a touch. */
+/** Answers the request in MESSAGE. Returns the bytes of the response there, which a list adds to as it leaves; 0 = it waits for a touch. */
 export function work(): i32 {
   if (!touchless) {
     if (!isAsking) touch.begin();
@@ -183,7 +184,7 @@ function run(): Status {
       return get();
     case Command.List:
     case Command.Find:
-      return list();
+      return list.begin();
     case Command.Show:
       return show();
     case Command.Evict:
@@ -401,37 +402,6 @@ function get(): Status {
     status = Status.NotExportable;
   }
   return status;
-}
-
-/** List, and Find: which looks only at records that the index does not rule out. */
-function list(): Status {
-  let status = store.mayList();
-  if (status == Status.Ok) status = vault.open();
-  if (status != Status.Ok) return status;
-  const usage = request.has(Key.Usage) ? index.USAGE : 0;
-  const tier = request.has(Key.Tier) ? index.TIER : 0;
-  const origin = request.has(Key.Origin) ? index.ORIGIN : 0;
-  const mask = usage | tier | origin;
-  const wanted = index.attributes(request.usage, request.tier, request.origin) & mask;
-  const labelled = request.has(Key.Label);
-  if (labelled) header.hashLabel(request.LABEL_ARGUMENT, request.labelLength);
-  const labelHash = labelled ? load<u32>(reveal(TAG)) : 0;
-  accept(3);
-  cbor.writeUint(Key.Entries);
-  const items = cbor.beginArray();
-  let n = 0;
-  let corrupt = 0;
-  for (let slot = -1; (slot = index.nextLike(slot + 1, mask, wanted, labelled, labelHash)) >= 0; ) {
-    if (!entry.look(slot)) {
-      corrupt++;
-    } else if (entry.passes()) {
-      entry.writeEntry(slot);
-      n++;
-    }
-  }
-  cbor.endArray(items, n);
-  cbor.pair(Key.Corrupt, corrupt);
-  return Status.Ok;
 }
 
 function show(): Status {

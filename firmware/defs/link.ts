@@ -1,6 +1,6 @@
 /** The link: COBS frames with CRC-32 on a byte stream, driven by the host. SPEC.md §8. Little-endian.
  *  The device only answers: a fragment with an Ack, a whole message with all fragments of the response (or Busy, then those). */
-export const PROTOCOL_VERSION: i32 = 3; // raised when a byte on the wire changes meaning
+export const PROTOCOL_VERSION: i32 = 4; // raised when a byte on the wire changes meaning
 
 export enum FrameType {
   /** Host: begin; link = the host's random nonce. Payload: u8 protocol version. */

@@ -56,7 +56,7 @@ export enum Key {
   Length = 11, // bytes of body
   Sequence = 12, // u32, journal sequence of this version
   Parts = 13, // count in an entry; array in show
-  Entries = 14, // array of entries
+  Entries = 14, // the maps between first and last of a list; no key on the wire
   LabelPrefix = 15, // text
   EpochMin = 16,
   EpochMax = 17,

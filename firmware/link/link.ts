@@ -30,7 +30,7 @@ let offset: i32 = 0; // what the next link id adds to its nonce
 let taken: u32 = 0; // sequence of the last Data frame taken
 let received: i32 = 0; // bytes of the request so far
 let overflow: bool = false; // the request did not fit and is being dropped
-let response: i32 = 0; // bytes of the response in ENVELOPE
+let response: i32 = 0; // bytes of the response in ENVELOPE, so far
 let used: i32 = 0; // bytes of ENVELOPE in which request and response stood; the session leaves nothing secret behind them
 let fragment: u32 = 0; // fragment of the response sent last
 let streams: bool = false; // the fragments after it are to be sent without being asked for
@@ -236,6 +236,8 @@ function stream(): i32 {
 
 function sendFragment(): i32 {
   const from = <i32>fragment * PAYLOAD_MAX;
+  response += session.extend(from + PAYLOAD_MAX);
+  used = max(used, response);
   const size = min(response - from, PAYLOAD_MAX);
   session.prepare(from + size);
   streams = from + size < response;

@@ -1,5 +1,6 @@
 /** An answer that is sealed as it leaves: one seal over all of it, made up to where the next fragment ends. In between its key stream's state stands in
  *  OUTGOING_STREAM, and Poly1305's where it always does, which nobody else uses before the answer has left. */
+import * as list from "../command/list";
 import { wipe } from "../crypto/bytes";
 import * as chacha from "../crypto/chacha20";
 import * as aead from "../crypto/chacha20poly1305";
@@ -20,6 +21,15 @@ export function begin(key: usize, nonce: usize, message: usize, length: i32): vo
   end = message + length;
 }
 
+/** Sees to it that a list, which is written as it leaves, reaches behind `to` and what is sealed with it, or is whole. Returns by how many bytes it
+ *  grew. */
+export function extend(to: usize): i32 {
+  if (first == 0 || !list.advance(to + 63)) return 0;
+  const before = end;
+  end = first + list.written();
+  return <i32>(end - before);
+}
+
 /** Sees to it that what stands before `to` is ciphertext, or tag. */
 export function advance(to: usize): void {
   if (first == 0 || to <= next) return;
@@ -36,6 +46,7 @@ export function advance(to: usize): void {
 
 /** Nobody wants the rest. */
 export function forget(): void {
+  list.forget();
   body.forget();
   poly.forget();
   wipe(OUTGOING_STREAM, chacha.STATE_SIZE);

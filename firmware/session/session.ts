@@ -104,12 +104,17 @@ export function isWaiting(): bool {
   return waitsForTouch() || refusals.pause() > 0;
 }
 
-/** Answers the request. Returns the bytes of the answer in ENVELOPE, 0 = not yet. */
+/** Answers the request. Returns the bytes of the answer in ENVELOPE, so far; 0 = not yet. */
 export function work(): i32 {
   if (kind == Envelope.Handshake) return refusals.pause() > 0 ? 0 : handshake();
   if (kind == Envelope.Sealed) return sealed();
   if (refusal != Status.Ok) return inClear(command.refuse(refusal));
   return inClear(hello());
+}
+
+/** Sees to it that the answer is longer than `length` bytes, or whole. Returns by how many bytes it grew. */
+export function extend(length: i32): i32 {
+  return outgoing.extend(ENVELOPE + length);
 }
 
 /** Sees to it that the first `length` bytes of the answer may leave. */

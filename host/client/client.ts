@@ -44,7 +44,7 @@ import {
 } from "./answers.js";
 import { type Answered, type Carrier, Connection, type ConnectionOptions } from "./connection.js";
 import { DeviceError, ProtocolError } from "./errors.js";
-import { decodeMessage, encodeMessage, Fields, type Message, message, type Value } from "./message.js";
+import { decodeAnswer, decodeMessage, encodeMessage, Fields, type Message, message, type Value } from "./message.js";
 import type {
   AgreeOptions,
   FilekeyImport,
@@ -81,7 +81,7 @@ export class Client {
     const bytes = encodeMessage(map);
     const isHello = map.get(Key.Command) === Command.Hello;
     const { answer } = await (isHello ? this.#connection.clear(withEnvelope(bytes)) : this.#connection.sealed(bytes));
-    return decodeMessage(isHello ? answer.subarray(1) : answer);
+    return isHello ? decodeMessage(answer.subarray(1)) : decodeAnswer(answer);
   }
 
   /** Seals bytes that need not be a message, and returns what the answer held. */
@@ -540,7 +540,7 @@ const TAG = 16; // bytes that wrapping adds
 
 /** Reads one answer. @throws DeviceError for a refusal, ProtocolError for what is no answer to this command */
 function readAnswer<T>(command: Command, { answer, repeated, renewed }: Answered, read: (fields: Fields) => T): T {
-  const got = new Fields(decodeMessage(answer), Command[command]!.toLowerCase());
+  const got = new Fields(decodeAnswer(answer), Command[command]!.toLowerCase());
   const status: Status = got.int(Key.Command, -0x8000, 0);
   if (status !== Status.Ok) {
     const detail = got.has(Key.Detail) ? got.uint(Key.Detail) : undefined;

@@ -1,5 +1,5 @@
 /** Messages: deterministic CBOR maps with small integer keys. Decoding accepts only what encoding makes. SPEC.md §9, RFC 8949 §4.2. */
-import { decode, encode, rfc8949EncodeOptions } from "cborg";
+import { decodeFirst, encode, rfc8949EncodeOptions } from "cborg";
 import { Key } from "../../firmware/defs/wire.js";
 import { ProtocolError } from "./errors.js";
 
@@ -20,23 +20,57 @@ export function encodeMessage(map: Message): Uint8Array {
 
 /** @throws ProtocolError for anything that `encodeMessage` would not have made. */
 export function decodeMessage(bytes: Uint8Array): Message {
-  let map: Value;
+  const [map, ...more] = decodeSequence(bytes);
+  if (more.length > 0) throw unreadable(bytes, "more follows the first map");
+  return map!;
+}
+
+/** Reads what a request is answered with: one map, or a sequence of them, which is how List and Find say their entries: the status, a map for each
+ *  entry, then how many records could not be read. @returns all of it as one map, the entries under Key.Entries
+ *  @throws ProtocolError */
+export function decodeAnswer(bytes: Uint8Array): Message {
+  const [first, ...entries] = decodeSequence(bytes);
+  const last = entries.pop();
+  if (last === undefined) return first!;
+  if (last.size !== 1 || !last.has(Key.Corrupt)) throw unreadable(bytes, "its last map is not how a list ends");
+  return new Map([...first!, [Key.Entries, entries], ...last]);
+}
+
+/** A CBOR sequence (RFC 8742) of one map or more. */
+function decodeSequence(bytes: Uint8Array): Message[] {
+  const maps: Message[] = [];
   try {
-    map = value(
-      decode(bytes, { useMaps: true, strict: true, allowIndefinite: false, allowUndefined: false, allowBigInt: false }),
-    );
-    if (!(map instanceof Map)) throw new Error("it is not a map");
-    const again = encodeMessage(map);
-    const isSame = Buffer.compare(again, bytes) === 0;
-    again.fill(0); // there may be a key in it
-    if (!isSame) throw new Error("it is not encoded deterministically");
+    let rest = bytes;
+    do {
+      const [item, left] = decodeFirst(rest, DETERMINISTIC);
+      const map = value(item);
+      if (!(map instanceof Map)) throw new Error("it is not a map");
+      const again = encodeMessage(map);
+      const isSame = Buffer.compare(again, rest.subarray(0, rest.length - left.length)) === 0;
+      again.fill(0); // there may be a key in it
+      if (!isSame) throw new Error("it is not encoded deterministically");
+      maps.push(map);
+      rest = left;
+    } while (rest.length > 0);
   } catch (error) {
-    throw new ProtocolError(
-      `A message of ${bytes.length} bytes cannot be read: ${(error as Error).message}.`,
-      "Compare client and firmware versions.",
-    );
+    throw unreadable(bytes, (error as Error).message);
   }
-  return map;
+  return maps;
+}
+
+const DETERMINISTIC = {
+  useMaps: true,
+  strict: true,
+  allowIndefinite: false,
+  allowUndefined: false,
+  allowBigInt: false,
+} as const;
+
+function unreadable({ length }: Uint8Array, why: string): ProtocolError {
+  return new ProtocolError(
+    `A message of ${length} bytes cannot be read: ${why}.`,
+    "Compare client and firmware versions.",
+  );
 }
 
 /** Checks that CBOR gave only the types that our messages have. */

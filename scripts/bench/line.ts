@@ -1,4 +1,4 @@
-/** How close gets and puts come to what line and flash allow, on the virtual board's clock with the model's cycles per instruction: bytes arrive,
+/** How close gets, lists and puts come to what line and flash allow, on the virtual board's clock with the model's cycles per instruction: bytes arrive,
  *  are computed on and leave at the same time, as on the board. The host of these takes no time and loses nothing. */
 import type { Debugger, Inside, VirtualBoard } from "../../board/virtual/board.js";
 import { Bus } from "../../board/virtual/chip.js";
@@ -6,7 +6,7 @@ import { FrameType, PAYLOAD_MAX, PROTOCOL_VERSION } from "../../firmware/defs/li
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
-import { decodeMessage, encodeMessage, message } from "../../host/client/message.js";
+import { decodeAnswer, encodeMessage, message } from "../../host/client/message.js";
 import type { Fields } from "../../test/device/talk.js";
 import type { CoreEngine } from "./cost.js";
 import { flashCount, flashTime, minus } from "./flash.js";
@@ -17,7 +17,8 @@ import { BITS, CYCLES } from "./model.js";
 const SIZE = 3900;
 /** Gets that are sent ahead: eight requests are less than the 1,536 bytes that may be. */
 const AHEAD = 8;
-const RECORDS = 20;
+/** Half a store. */
+const RECORDS = 124;
 
 export interface LineCost {
   operation: string;
@@ -81,7 +82,7 @@ class Line {
     let bodies = 0;
     for (const { sequence } of sent) {
       const own = frames.filter((frame) => frame.sequence === sequence);
-      const answer = decodeMessage(session.open(Buffer.concat(own.map(({ payload }) => payload))));
+      const answer = decodeAnswer(session.open(Buffer.concat(own.map(({ payload }) => payload))));
       if (answer.get(Key.Command) !== Status.Ok) throw new Error(`status ${answer.get(Key.Command)} on the line`);
       bodies += (answer.get(Key.Body) as Uint8Array | undefined)?.length ?? 0;
     }
@@ -108,7 +109,7 @@ function framesOf(bytes: Uint8Array): Frame[] {
   return frames;
 }
 
-/** One get, gets sent ahead, and a put that erases no block of code flash, in an open session. */
+/** One get, gets sent ahead, a list, and a put that erases no block of code flash, in an open session. */
 export function measureLine(elf: Buffer, engine: CoreEngine, wanted: number): LineCost[] {
   const { host, device } = Host.provisioned();
   const handles = Array.from({ length: RECORDS }, () => host.put(SIZE));
@@ -139,6 +140,7 @@ export function measureLine(elf: Buffer, engine: CoreEngine, wanted: number): Li
     const costs = [
       measure(`get of ${bytes} bytes`, "user", [get(handles[0]!)]),
       measure(`${AHEAD} gets of ${bytes} bytes, sent ahead`, "user", handles.slice(0, AHEAD).map(get)),
+      measure(`list of ${RECORDS} records`, "user", [[[Key.Command, Command.List]]]),
       measure(`put of ${bytes} bytes, no erase of code flash`, "admin", [
         [[Key.Command, Command.Put], ...own.putFields(SIZE)],
       ]),

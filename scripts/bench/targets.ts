@@ -90,9 +90,9 @@ export function targets(coreBytes: number, rows: readonly Row[], line: readonly 
     );
   for (const { operation, engine, baud, ms, floorMs, ofLineRate } of line) {
     if (Math.abs(baud / TARGET_BAUD - 1) > 0.01) continue;
-    if (ofLineRate === undefined)
+    if (operation.startsWith("put"))
       atMost(`${operation}, times the floor at 921,600 baud`, engine, [PUT_TO_FLOOR], ms / floorMs);
-    else
+    else if (ofLineRate !== undefined)
       atLeast(
         `${operation}, % of line rate at 921,600 baud`,
         engine,

@@ -7,7 +7,7 @@ import { seeded } from "../../board/virtual/prng.js";
 import { RX_OFFSET, START_NORMAL, START_RESCUE } from "../../firmware/defs/boundary.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { decodeMessage } from "../../host/client/message.js";
+import { decodeAnswer } from "../../host/client/message.js";
 import { withModule } from "../../scripts/bench/crypto.js";
 import { Fill, fill, keyOf, look, type Shown } from "../damage/scene.js";
 import { built } from "../device/built.js";
@@ -100,7 +100,7 @@ function trapping({ start = "never", take = "never", give = "never", flash = fal
 
 /** One store for all boards. */
 const filled = new V8Device(seed);
-const scene = fill(filled, seeded(seed), "put", decodeMessage);
+const scene = fill(filled, seeded(seed), "put", decodeAnswer);
 
 let device: VirtualDevice;
 let resets = 0;

@@ -6,7 +6,7 @@ import { JOURNAL_PLACE } from "../../firmware/defs/journal.js";
 import { DATA_UNIT, JOURNAL_OFFSET, JOURNAL_SIZE } from "../../firmware/defs/medium.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { decodeMessage, type Message } from "../../host/client/message.js";
+import { decodeAnswer, type Message } from "../../host/client/message.js";
 import type { Device } from "../device/device.js";
 import { Refusal, Talk } from "../device/talk.js";
 import { ALLOWED, type Area, areas, BEYOND_A_BIT, LOST, type Outcome, type Row } from "./areas.js";
@@ -149,7 +149,7 @@ class Store {
     const device = make();
     this.device = device;
     const filled = quick?.() ?? device;
-    const scene = fill(filled, this.random, last, decodeMessage);
+    const scene = fill(filled, this.random, last, decodeAnswer);
     if (filled !== device) {
       device.slots.load(device.slotsOffset, filled.slots.image(filled.slotsOffset));
       device.data.load(0, filled.data.image());
@@ -265,14 +265,14 @@ class Store {
 
   #operators(shown: Shown, { row, place: damaged }: Area): "same" | "out" {
     if (shown.operators.equals(this.scene.shown.operators)) return "same";
-    const now = decodeMessage(shown.operators);
+    const now = decodeAnswer(shown.operators);
     if (row === "newest refusal place") {
-      const before = decodeMessage(this.scene.shown.operators);
+      const before = decodeAnswer(this.scene.shown.operators);
       must(sameValue(uncounted(now), uncounted(before)), "operators are listed otherwise");
       return "same";
     }
     const places = this.scene.operators.map(({ place }) => place).sort((a, b) => a - b);
-    const expected = (decodeMessage(this.scene.shown.operators).get(Key.Operators) as Message[]).filter(
+    const expected = (decodeAnswer(this.scene.shown.operators).get(Key.Operators) as Message[]).filter(
       (_, i) => places[i] !== damaged,
     );
     must(now.get(Key.Corrupt) === 1, "the list of operators counts no corrupt place");
@@ -283,7 +283,7 @@ class Store {
   #status(slot: Slot): string {
     const answer = open(this.#talk, slot);
     if (answer.equals(this.scene.answers[this.#live.indexOf(slot)]!)) return "same";
-    const status = decodeMessage(answer).get(Key.Command) as Status;
+    const status = decodeAnswer(answer).get(Key.Command) as Status;
     return status === Status.Ok ? "with other bytes" : Status[status];
   }
 
@@ -411,7 +411,7 @@ function uncounted(list: Message): Message {
   return list;
 }
 
-const entriesOf = (list: Uint8Array): Message[] => decodeMessage(list).get(Key.Entries) as Message[];
+const entriesOf = (list: Uint8Array): Message[] => decodeAnswer(list).get(Key.Entries) as Message[];
 
 function sameValue(a: unknown, b: unknown): boolean {
   if (a instanceof Uint8Array && b instanceof Uint8Array) return Buffer.compare(a, b) === 0;

@@ -15,7 +15,7 @@ import {
 import { OPERATOR_PLACE, OPERATOR_PLACES, REFUSAL_PLACE, REFUSAL_PLACES } from "../../firmware/defs/operator.js";
 import { Role } from "../../firmware/defs/session.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { decodeMessage, type Message } from "../../host/client/message.js";
+import { decodeAnswer, type Message } from "../../host/client/message.js";
 import { newestPlace } from "../store/damage.js";
 import * as help from "../store/help.js";
 import { type Bench, engineTargets, repeat, seed } from "../targets.js";
@@ -42,7 +42,7 @@ describe.each(engineTargets)("an old image on $name", (kind) => {
   function story() {
     const target: Bench = kind.make();
     const { device } = target;
-    const scene = fill(device, seeded(seed), "put", decodeMessage);
+    const scene = fill(device, seeded(seed), "put", decodeAnswer);
     const to = new Fill(device, seeded(seed + 1)).boot();
     const { talk } = to;
     const handle = (name: string) => scene.slots.find((slot) => slot.name === name && slot.live)!.handle;
@@ -89,7 +89,7 @@ describe.each(engineTargets)("an old image on $name", (kind) => {
       return verdict();
     };
     /** Offsets of the slots that are live now. */
-    const live = to.slotsNow(handlesIn(is.shown.list, decodeMessage), true).filter((slot) => slot.live);
+    const live = to.slotsNow(handlesIn(is.shown.list, decodeAnswer), true).filter((slot) => slot.live);
     return { target, device, to, talk, was, is, differs, tried, verdict, live, putBack };
   }
 
@@ -98,7 +98,7 @@ describe.each(engineTargets)("an old image on $name", (kind) => {
     expect(tried("slots", 0, BLOCKS * SLOT_BLOCK)).toBe("Degraded");
     expect(talk.ask(Command.Info).get(Key.Corrupt)).toBe(2); // what was put, and the newer version
     expect(talk.ask(Command.Accept).get(Key.Accepted)).toBe(1);
-    expect(handlesIn(look(talk).list, decodeMessage)).toHaveLength(live.length - 2);
+    expect(handlesIn(look(talk).list, decodeAnswer)).toHaveLength(live.length - 2);
     target.close();
   });
 
@@ -140,7 +140,7 @@ describe.each(engineTargets)("an old image on $name", (kind) => {
       expect(talk.ask(Command.Accept).get(Key.Accepted)).toBe(1);
       to.boot();
       expect(look(talk).state).toBe(State.Ready);
-      expect(handlesIn(look(talk).list, decodeMessage)).toHaveLength(live.length);
+      expect(handlesIn(look(talk).list, decodeAnswer)).toHaveLength(live.length);
     }
     target.close();
   });
@@ -169,7 +169,7 @@ describe.each(engineTargets)("an old image on $name", (kind) => {
   it("of one operator place counts again where the place is in use (limit), and is harmless where it is not", () => {
     const { target, talk, tried } = story();
     const ids = () =>
-      (decodeMessage(look(talk).operators).get(Key.Operators) as Message[]).map((one) => one.get(Key.Operator));
+      (decodeAnswer(look(talk).operators).get(Key.Operators) as Message[]).map((one) => one.get(Key.Operator));
     const verdicts: Partial<Record<Verdict, number>> = {};
     for (let place = 0; place < OPERATOR_PLACES; place++) {
       const verdict = tried("data", OPERATORS_OFFSET + place * OPERATOR_PLACE, OPERATOR_PLACE);

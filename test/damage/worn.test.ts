@@ -19,7 +19,7 @@ import { OPERATOR_PLACE, OPERATOR_PLACES, REFUSAL_PLACE, REFUSAL_PLACES } from "
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
-import { decodeMessage, type Message } from "../../host/client/message.js";
+import { decodeAnswer, type Message } from "../../host/client/message.js";
 import { QUICK, transplant } from "../store/help.js";
 import { type Bench, deviceTargets, engineTargets, type Kind, repeat, seed } from "../targets.js";
 import { harm, inflict } from "./harm.js";
@@ -124,7 +124,7 @@ class Story {
       [Key.Operator, id],
       [Key.Secret, Buffer.alloc(32, `${id} key`)],
     ] as const;
-    const ids = () => decodeMessage(look(this.to.talk).operators).get(Key.Operators) as Message[];
+    const ids = () => decodeAnswer(look(this.to.talk).operators).get(Key.Operators) as Message[];
     return this.#note(Command.OperatorAdd, fields, () => ids().some((one) => one.get(Key.Operator) === id));
   }
   epoch(): Outcome {
@@ -147,7 +147,7 @@ class Story {
   }
 
   list(): string[] {
-    return handlesIn(look(this.to.talk).list, decodeMessage);
+    return handlesIn(look(this.to.talk).list, decodeAnswer);
   }
   #get(handle: string): Buffer {
     const answer = this.to.talk.ask(Command.Get, [[Key.Handle, Buffer.from(handle, "hex")]]);

@@ -39,6 +39,8 @@ export interface EngineDevice extends Device {
   readonly board: Board;
   /** Linear memory of the running core. */
   readonly memory: Uint8Array;
+  /** Called when the core gave bytes to be sent, before it is asked for more. */
+  onSent: (() => void) | undefined;
   boot(mode?: number, trapCode?: number): void;
 }
 

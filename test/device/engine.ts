@@ -30,6 +30,7 @@ export abstract class Engine implements EngineDevice {
   abstract readonly name: string;
   readonly slotsOffset = 0;
   readonly board: Board;
+  onSent: (() => void) | undefined;
   #core: Core | undefined;
   #memory: Uint8Array = new Uint8Array(0);
 
@@ -115,6 +116,7 @@ export abstract class Engine implements EngineDevice {
     let length = this.#run((core) => core.take(n));
     while (length > 0) {
       received.push(this.#memory.slice(TX_OFFSET, TX_OFFSET + length));
+      this.onSent?.();
       length = this.#run((core) => core.give());
     }
   }

@@ -8,7 +8,14 @@ import { Envelope } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
-import { decodeMessage, encodeMessage, type Message, message, type Value } from "../../host/client/message.js";
+import {
+  decodeAnswer,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  message,
+  type Value,
+} from "../../host/client/message.js";
 import type { Device } from "./device.js";
 import { finish, firstMessage } from "./handshake.js";
 import { type Panel, type Person, people } from "./person.js";
@@ -117,7 +124,7 @@ export class Talk {
   /** Sends one command, Hello in clear and all others in the session. @returns the answer, whatever its status */
   answer(command: Command, fields: Fields = []): Message {
     const request = encodeMessage(message([[Key.Command, command], ...fields]));
-    return decodeMessage(command === Command.Hello ? this.clear(request) : this.sealed(request));
+    return command === Command.Hello ? decodeMessage(this.clear(request)) : decodeAnswer(this.sealed(request));
   }
 
   /** Sends one request as bytes in clear. @returns the bytes of the response, without its envelope */

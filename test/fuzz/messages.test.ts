@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { ProtocolError } from "../../host/client/errors.js";
-import { decodeMessage, encodeMessage, type Message, type Value } from "../../host/client/message.js";
+import { decodeAnswer, decodeMessage, encodeMessage, type Message, type Value } from "../../host/client/message.js";
 import { people } from "../device/person.js";
 import { hex, state } from "../store/help.js";
 import { bytes, holds } from "./property.js";
@@ -52,7 +52,7 @@ const shape: fc.Arbitrary<Message> = fc
 
 /** Asks in a session with every role. @returns the status; an answer that is no message throws */
 function ask(request: Uint8Array): Status {
-  return decodeMessage(bench.talk.sealed(request)).get(Key.Command) as Status;
+  return decodeAnswer(bench.talk.sealed(request)).get(Key.Command) as Status;
 }
 
 function isMessage(encoded: Uint8Array): boolean {

@@ -15,7 +15,7 @@ import { Envelope } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { Deframer, encodeFrame, type Frame } from "../../host/client/frame.js";
-import { decodeMessage, encodeMessage, message } from "../../host/client/message.js";
+import { decodeAnswer, decodeMessage, encodeMessage, message } from "../../host/client/message.js";
 import { people } from "../device/person.js";
 import { Talk } from "../device/talk.js";
 import type { FuzzStore } from "./store.js";
@@ -227,7 +227,7 @@ export class Player {
     const map = this.#named(bytes);
     if (this.#talk.session === undefined) this.#talk.plant(this.#roles);
     const before = this.#operations();
-    const status = decodeMessage(this.#talk.sealed(map)).get(Key.Command) as Status;
+    const status = decodeAnswer(this.#talk.sealed(map)).get(Key.Command) as Status;
     if (status === Status.Ok && CHANGES.has(commandOf(map))) this.#changed = true;
     if (REFUSED_AT_ONCE.includes(status)) must(this.#operations() === before, "a refused request changes flash");
   }

@@ -13,7 +13,7 @@ import { socketPath } from "../../host/agent/where.js";
 import { Client } from "../../host/client/client.js";
 import { DeclinedError, DeviceError, DisconnectedError } from "../../host/client/errors.js";
 import type { Busy } from "../../host/client/link.js";
-import { decodeMessage, encodeMessage, type Message, message } from "../../host/client/message.js";
+import { decodeAnswer, encodeMessage, type Message, message } from "../../host/client/message.js";
 import type { Operator } from "../../host/client/session.js";
 import { makePolicy } from "../../host/names.js";
 import { openPort, parsePort } from "../../host/ports.js";
@@ -169,7 +169,7 @@ describe("Agent", () => {
       [Slot.Bytes, request],
     ]);
     const answered = await new Promise<Message>((resolve) => receive(stranger, resolve));
-    const answer = decodeMessage(bytesField(answered, Slot.Bytes));
+    const answer = decodeAnswer(bytesField(answered, Slot.Bytes));
     expect([answer.get(Key.Entries), desk.store.session.opened.at(-1)?.get(Key.Command)]).toEqual([
       undefined,
       Command.Close,

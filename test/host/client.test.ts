@@ -8,7 +8,14 @@ import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { verifyAttestation } from "../../host/client/attestation.js";
 import { Client, type ClientOptions } from "../../host/client/client.js";
 import { DeclinedError, DeviceError, DisconnectedError, ProtocolError, UsageError } from "../../host/client/errors.js";
-import { decodeMessage, encodeMessage, type Message, message } from "../../host/client/message.js";
+import {
+  decodeAnswer,
+  decodeMessage,
+  encodeMessage,
+  type Message,
+  message,
+  type Value,
+} from "../../host/client/message.js";
 import { rolesOf, roleText } from "../../host/client/roles.js";
 import { sshsigMessage } from "../../host/client/sshsig.js";
 import { STATUS_TEXT } from "../../host/client/status-text.js";
@@ -415,6 +422,38 @@ describe("Client", () => {
   });
 });
 
+describe("decodeAnswer", () => {
+  const answer = (...maps: Message[]) => decodeAnswer(Buffer.concat(maps.map(encodeMessage)));
+  const ok = message([[Key.Command, Status.Ok]]);
+  const entry = message([[Key.Handle, new Uint8Array(16)]]);
+  const end = message([[Key.Corrupt, 3]]);
+
+  it("reads one map as it is, and a sequence as one with its entries", () => {
+    expect(answer(ok)).toEqual(ok);
+    const listed = (entries: Message[]) => new Map<number, Value>([...ok, [Key.Entries, entries], ...end]);
+    expect(answer(ok, end)).toEqual(listed([]));
+    expect(answer(ok, entry, entry, end)).toEqual(listed([entry, entry]));
+  });
+
+  it.each([
+    ["nothing", []],
+    ["a sequence that ends too early", [ok, entry]],
+    ["a sequence that ends with more than that", [ok, entry, new Map([...end, [Key.Handle, 1]])]],
+    ["a sequence that says its status twice", [ok, new Map([...ok, ...end])]],
+  ])("refuses %s", (_, maps) => {
+    expect(() => answer(...maps)).toThrow(ProtocolError);
+  });
+
+  it.each([
+    ["half a map behind the first", "a10000a1"],
+    ["a number behind the first map", "a1000001"],
+    ["a later map that is not in its shortest form", "a10000a118340018"],
+    ["a later map with keys out of order", "a10000a218340000"],
+  ])("refuses %s", (_, hex) => {
+    expect(() => decodeAnswer(Buffer.from(hex, "hex"))).toThrow(ProtocolError);
+  });
+});
+
 describe("decodeMessage", () => {
   it.each([
     ["nothing", ""],
@@ -433,6 +472,7 @@ describe("decodeMessage", () => {
     ["a tag", "a100c100"],
     ["a number over 2^53", "a1001b0020000000000001"],
     ["trailing bytes", "a1000000"],
+    ["a second map", "a10000a10000"],
     ["text that is not UTF-8", "a10061ff"],
     ["a map that ends too early", "a20000"],
     ["arrays in arrays without end", `a100${"81".repeat(30000)}`],

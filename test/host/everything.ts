@@ -7,7 +7,7 @@ import { Command, Key } from "../../firmware/defs/wire.js";
 import { Client } from "../../host/client/client.js";
 import { type Answered, type Carrier, Connection, type ConnectionOptions } from "../../host/client/connection.js";
 import { Deframer, type Frame } from "../../host/client/frame.js";
-import { decodeMessage, type Value } from "../../host/client/message.js";
+import { decodeAnswer, decodeMessage, type Value } from "../../host/client/message.js";
 import { helloMessage, type Operator } from "../../host/client/session.js";
 import type { Transport } from "../../host/client/transport.js";
 import { encodeParts } from "../../host/record.js";
@@ -169,7 +169,7 @@ function plaintexts(value: Value): Buffer[] {
 
 /** What a listener must not find: all that was asked and answered, and the keys. */
 function secretsOf({ requests, answers }: Overheard): Buffer[] {
-  const found = [...requests, ...answers].flatMap((bytes) => plaintexts(decodeMessage(bytes)));
+  const found = [...requests, ...answers].flatMap((bytes) => plaintexts(decodeAnswer(bytes)));
   found.push(...[SETUP, ADMIN, USER].map(({ key }) => Buffer.from(key)), Buffer.from(SECRET));
   return [...new Map(found.map((bytes) => [bytes.toString("hex"), bytes])).values()];
 }

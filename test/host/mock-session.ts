@@ -207,7 +207,7 @@ function entry({ id, role, pending, refusals }: MockOperator): Message {
 }
 
 function encodeAnswer(answer: Refusal | Message): Uint8Array {
-  if (answer instanceof Map) return encodeMessage(new Map([[Key.Command, Status.Ok], ...answer]));
+  if (answer instanceof Map) return encodeAccepted(answer);
   const [status, detail] = typeof answer === "number" ? [answer] : answer;
   return encodeMessage(
     message([
@@ -215,6 +215,15 @@ function encodeAnswer(answer: Refusal | Message): Uint8Array {
       [Key.Detail, detail],
     ]),
   );
+}
+
+/** A listing is a sequence: the status, each entry, what is known last. */
+function encodeAccepted(answer: Message): Uint8Array {
+  const status: Message = message([[Key.Command, Status.Ok]]);
+  const entries = answer.get(Key.Entries);
+  if (!Array.isArray(entries)) return encodeMessage(new Map([...status, ...answer]));
+  const last = message([...answer].filter(([key]) => key !== Key.Entries));
+  return Buffer.concat([status, ...entries, last].map((map) => encodeMessage(map as Message)));
 }
 
 /** A refusal that comes before a session. */

@@ -7,7 +7,7 @@ import { Status } from "../../firmware/defs/status.js";
 import { Command, Key, State } from "../../firmware/defs/wire.js";
 import { Client, type ClientOptions } from "../../host/client/client.js";
 import { type DeviceError, ProtocolError, UsageError } from "../../host/client/errors.js";
-import { decodeMessage, encodeMessage, message, type Value } from "../../host/client/message.js";
+import { decodeAnswer, decodeMessage, encodeMessage, message, type Value } from "../../host/client/message.js";
 import { NoiseError } from "../../host/client/noise.js";
 import { helloMessage, type Operator, Session, sayHello } from "../../host/client/session.js";
 import { encodeParts } from "../../host/record.js";
@@ -54,8 +54,8 @@ describe("Session", () => {
     const { link, sent, store } = direct();
     const session = await Session.open(link, AUDITOR);
     expect(session).toMatchObject({ operator: "auditor", role: Role.Auditor, hello: { state: State.Ready } });
-    expect(decodeMessage(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
-    expect(decodeMessage(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
+    expect(decodeAnswer(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
+    expect(decodeAnswer(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
     expect(sent[0]).toEqual(helloMessage());
     expect(Buffer.from(helloMessage()).toString("hex")).toBe("00a10001");
     expect(sent[1]).toHaveLength(1 + OPERATOR_ID + NOISE_FIRST);
@@ -74,11 +74,11 @@ describe("Session", () => {
     };
     const session = await Session.open(lossy, AUDITOR);
     const before = sent.length;
-    const answers = (await session.exchangeAll([list, info, list, info, info])).map(decodeMessage);
+    const answers = (await session.exchangeAll([list, info, list, info, info])).map(decodeAnswer);
     expect(answers.map((answer) => answer.get(Key.Command))).toEqual([0, 0, 0, 0, 0]);
     expect(answers.map((answer) => answer.has(Key.Entries))).toEqual([true, false, true, false, false]);
     expect(sent.length - before).toBe(7);
-    expect(decodeMessage(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
+    expect(decodeAnswer(await session.exchange(list)).get(Key.Command)).toBe(Status.Ok);
   });
 
   it("takes no answer for that to another request, whatever the line moves, calls lost and keeps back for what is asked again", async () => {

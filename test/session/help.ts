@@ -2,7 +2,7 @@
 import { Role } from "../../firmware/defs/session.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
-import { decodeMessage, encodeMessage, message } from "../../host/client/message.js";
+import { decodeAnswer, encodeMessage, message } from "../../host/client/message.js";
 import { type First, finish, firstMessage, type Terms } from "../device/handshake.js";
 import { Refusal } from "../device/refusal.js";
 import type { Session } from "../device/session.js";
@@ -67,7 +67,7 @@ export function request(command: Command, fields: readonly [Key, never][] = []):
 
 /** What an answer says, sealed or in clear. */
 export function answered(session: Session, answer: Uint8Array): string {
-  return help.says(decodeMessage(answer[0] === 0 ? answer.subarray(1) : session.open(answer)));
+  return help.says(decodeAnswer(answer[0] === 0 ? answer.subarray(1) : session.open(answer)));
 }
 
 /** What an attempt ends in, by name. */

@@ -5,7 +5,7 @@ import { FrameType } from "../../firmware/defs/link.js";
 import { Envelope, NOISE_FIRST, NOISE_SECOND, OPERATOR_ID } from "../../firmware/defs/session.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { decodeFrame, type Frame } from "../../host/client/frame.js";
-import { decodeMessage } from "../../host/client/message.js";
+import { decodeAnswer, decodeMessage } from "../../host/client/message.js";
 import type { Device } from "../device/device.js";
 import { Session } from "../device/session.js";
 import { framesIn } from "../link/wire.js";
@@ -103,7 +103,7 @@ describe.each(deviceTargets)("a trace of the line of $name, through every comman
   const open = Buffer.concat([...asked, ...answered].filter(([envelope]) => envelope !== Envelope.Sealed));
 
   it("holds every command, sealed but for hello", () => {
-    const commands = new Set(trace.plaintexts.map((plain) => decodeMessage(plain).get(Key.Command) as number));
+    const commands = new Set(trace.plaintexts.map((plain) => decodeAnswer(plain).get(Key.Command) as number));
     for (const [name, command] of Object.entries(Command))
       if (typeof command === "number" && command !== Command.Hello) expect(commands.has(command), name).toBe(true);
   });

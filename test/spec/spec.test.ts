@@ -4,6 +4,7 @@ import { blake3 } from "@noble/hashes/blake3.js";
 import { describe, expect, it } from "vitest";
 import { FrameType, PROTOCOL_VERSION } from "../../firmware/defs/link.js";
 import { Envelope, Role } from "../../firmware/defs/session.js";
+import { FORMAT_VERSION } from "../../firmware/defs/slot.js";
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
 import { encodeFrame } from "../../host/client/frame.js";
@@ -29,6 +30,10 @@ const clear = (message: Uint8Array) => Buffer.concat([Uint8Array.of(Envelope.Cle
 const frame = (type: FrameType, link: number, sequence: number, payload: Uint8Array) =>
   hex(encodeFrame({ type, more: false, link, sequence, index: 0, payload }));
 const secret = encodeParts([{ kind: 4, secret: true, algorithm: 0, content: Buffer.from("hello") }]);
+
+it("SPEC.md names the versions that the code has", () => {
+  expect(spec).toContain(`Format version ${FORMAT_VERSION}, protocol version ${PROTOCOL_VERSION}.`);
+});
 
 describe("the worked examples of SPEC.md", () => {
   const keys = keysOf(root);

@@ -1,7 +1,7 @@
 /** Messages as bytes, for those that no client would send: a small CBOR writer that does what it is told. RFC 8949 §3. */
 import { Status } from "../../firmware/defs/status.js";
 import { Command, Key } from "../../firmware/defs/wire.js";
-import { decodeMessage } from "../../host/client/message.js";
+import { decodeAnswer } from "../../host/client/message.js";
 import type { Bench } from "../targets.js";
 import { body, token } from "./help.js";
 
@@ -46,7 +46,7 @@ export function rawPut(fields: { label?: Bytes; usage?: Bytes; body?: Bytes; tok
 
 /** Sends bytes as a request in a session with every role. @returns the status by name, with its detail */
 export function raw(target: Bench, message: Bytes): string {
-  const answer = decodeMessage(target.talk.sealed(message));
+  const answer = decodeAnswer(target.talk.sealed(message));
   const detail = answer.get(Key.Detail);
   const status = Status[answer.get(Key.Command) as number] ?? "";
   return detail === undefined ? status : `${status} ${detail}`;

@@ -1,0 +1,37 @@
+/** The last gate of a build: whether firmware starts, on the virtual board. What passes all others may not: the interpreter compiles the core at
+ *  each start, into an arena that is hardly larger than that takes. */
+import { readFileSync } from "node:fs";
+import { readElf } from "../board/elf.js";
+import { VirtualBoard } from "../board/virtual/board.js";
+
+/** Why a board began again, instead of being ready. */
+const TRAPS: Readonly<Record<number, string>> = {
+  6: "the interpreter does not take core.wasm, or its arena is too small for it (ARENA in scripts/build.mjs)",
+}; // board/ek-ra6m5/trap.h has all
+
+export interface Start {
+  instructions: number;
+  /** Bytes of the interpreter's arena that are in use from then on; undefined for firmware without one. */
+  arenaUsed?: number;
+}
+
+/** Switches a blank board on. @throws Error when it is not ready at once */
+export function start(elf: string): Start {
+  const { symbol } = readElf(readFileSync(elf), elf);
+  const board = VirtualBoard.create({ elf, seed: 1 });
+  const word = (name: string, offset = 0): number | undefined => {
+    const at = symbol(name)?.address;
+    return at === undefined ? undefined : board.peek(at + offset, 4)?.readUInt32LE(0);
+  };
+  board.onEvent = (event) => {
+    if (event.kind !== "reset" && event.kind !== "locked") return;
+    const trap = (word("record", 12) ?? 0) & 0xff;
+    throw new Error(`${elf} does not start: trap ${trap}${trap in TRAPS ? `, ${TRAPS[trap]}` : ""}`);
+  };
+  board.powerOn();
+  const end = board.run();
+  if (end !== "idle" || !board.lights.includes("ready")) throw new Error(`${elf} does not start: it ends in ${end}`);
+  const [first, next] = [symbol("fixedHeap")?.address, word("fixedHeapPtr")];
+  const { instructions } = board;
+  return first === undefined || next === undefined ? { instructions } : { instructions, arenaUsed: next - first };
+}
