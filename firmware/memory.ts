@@ -1,4 +1,4 @@
-/** Linear memory: every region, its size, its owner and who wipes it. One 64 KiB page; static data lies from 51,200 up
+/** Linear memory: every region, its size, its owner and who wipes it. One 64 KiB page; static data lies from 52,224 up
  *  (asconfig.json, memoryBase). Bytes below RX stay unused, so that a null pointer hits nothing. */
 
 import { RX_OFFSET, TX_OFFSET, TX_SIZE } from "./defs/boundary";
@@ -58,7 +58,7 @@ export const TOUCH_ENTRY: i32 = 20;
 export const REFUSALS: usize = TOUCHES + TOUCHES_KEPT * TOUCH_ENTRY; // the refusal place that counts
 export const PROLOGUE: usize = REFUSALS + REFUSAL_PLACE; // 48: of a handshake
 
-// secrets: wiped by vault.ts before dispatch.ts goes on
+// secrets: wiped by vault.ts when command.ts is done with a command, or with a fragment of a list
 export const VAULT: usize = (PROLOGUE + 48 + 15) & ~15; // both custody places
 export const KEYS: usize = VAULT + CUSTODY_SIZE; // KEYS_MAX derived keys of 32 bytes
 export const KEYS_SIZE: i32 = 9 * 32;

@@ -17,7 +17,7 @@ const ERASE: i32 = 1040; // one block of the slot region
 const COPY: i32 = ERASE + 4050; // a block erased and another copied into it
 const PLACE: i32 = 80; // one place of 64 bytes: an erase, 16 units
 const ERASE_DATA: i32 = 18; // one block of the data flash
-const CURVES: i32 = 1500; // 16 to 90 million instructions
+const CURVES: i32 = 1500; // up to some 50 million instructions: a signature over the longest message
 const COMPUTE: i32 = 300; // the core's own work on the largest record, beside the flash
 
 /** A change of the journal alone. */

@@ -1,6 +1,6 @@
 /** The agent: holds a port and a session, and serves the programs of one user over a Unix socket, one request at a time, in the order in
  *  which they come. Whoever asks brings the operator's key along, so that the agent opens nothing to programs that could not open it
- *  themselves. Relies on protocol.ts and on the client's Connection. Design: a handshake costs a quarter of a second, a request little. */
+ *  themselves. Relies on protocol.ts and on the client's Connection. Design: a handshake costs a fifth of a second, a request little. */
 import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { Stats } from "node:fs";
 import { chmod, lstat, rename, rm } from "node:fs/promises";
