@@ -1,5 +1,6 @@
 /** Messages: deterministic CBOR maps with small integer keys. Decoding accepts only what encoding makes. SPEC.md §9, RFC 8949 §4.2. */
 import { decodeFirst, encode, rfc8949EncodeOptions } from "cborg";
+import { Status } from "../../firmware/defs/status.js";
 import { Key } from "../../firmware/defs/wire.js";
 import { ProtocolError } from "./errors.js";
 
@@ -31,7 +32,10 @@ export function decodeMessage(bytes: Uint8Array): Message {
 export function decodeAnswer(bytes: Uint8Array): Message {
   const [first, ...entries] = decodeSequence(bytes);
   const last = entries.pop();
+  if (first!.has(Key.Entries)) throw unreadable(bytes, "its entries stand in a map");
   if (last === undefined) return first!;
+  if (first!.size !== 1 || first!.get(Key.Command) !== Status.Ok)
+    throw unreadable(bytes, "its first map is not how a list begins");
   if (last.size !== 1 || !last.has(Key.Corrupt)) throw unreadable(bytes, "its last map is not how a list ends");
   return new Map([...first!, [Key.Entries, entries], ...last]);
 }

@@ -440,6 +440,11 @@ describe("decodeAnswer", () => {
     ["a sequence that ends too early", [ok, entry]],
     ["a sequence that ends with more than that", [ok, entry, new Map([...end, [Key.Handle, 1]])]],
     ["a sequence that says its status twice", [ok, new Map([...ok, ...end])]],
+    ["a sequence that begins with more than that", [new Map([...ok, [Key.Handle, 1]]), end]],
+    ["a sequence that begins without a status", [entry, end]],
+    ["a sequence behind a refusal", [message([[Key.Command, Status.Degraded]]), entry, end]],
+    ["entries in the first map of a sequence", [new Map<number, Value>([...ok, [Key.Entries, [entry]]]), end]],
+    ["a list in one map", [new Map<number, Value>([...ok, [Key.Entries, [entry]], ...end])]],
   ])("refuses %s", (_, maps) => {
     expect(() => answer(...maps)).toThrow(ProtocolError);
   });
