@@ -1,8 +1,9 @@
 /** The last gate of a build: whether firmware starts, on the virtual board. What passes all others may not: the interpreter compiles the core at
  *  each start, into an arena that is hardly larger than that takes. */
-import { readFileSync } from "node:fs";
+import { readFileSync, rmSync } from "node:fs";
 import { readElf } from "../board/elf.js";
 import { VirtualBoard } from "../board/virtual/board.js";
+import { EngineMissing } from "../board/virtual/unicorn.js";
 
 /** Why a board began again, instead of being ready. */
 const TRAPS: Readonly<Record<number, string>> = {
@@ -34,4 +35,19 @@ export function start(elf: string): Start {
   const [first, next] = [symbol("fixedHeap")?.address, word("fixedHeapPtr")];
   const { instructions } = board;
   return first === undefined || next === undefined ? { instructions } : { instructions, arenaUsed: next - first };
+}
+
+/** Starts all of them. Firmware that does not start must not lie there as if it were good; where there is no libunicorn, nobody knows.
+ *  @param startOne for tests    @throws Error of the first that is not ready */
+export function startAll(elves: readonly string[], startOne = start): Record<string, Start> {
+  const starts: Record<string, Start> = {};
+  for (const elf of elves) {
+    try {
+      starts[elf] = startOne(elf);
+    } catch (error) {
+      if (!(error instanceof EngineMissing)) rmSync(elf);
+      throw error;
+    }
+  }
+  return starts;
 }

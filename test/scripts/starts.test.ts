@@ -1,10 +1,11 @@
 /** scripts/starts.ts: the gate first shows that it can fail, then what was built passes it. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { EngineMissing } from "../../board/virtual/unicorn.js";
 import { BUDGETS } from "../../scripts/size.mjs";
-import { start } from "../../scripts/starts.js";
+import { start, startAll } from "../../scripts/starts.js";
 
 const ELF = "build/ek-ra6m5.elf";
 const folder = mkdtempSync(join(tmpdir(), "mbs-starts-"));
@@ -27,5 +28,25 @@ describe("start", () => {
     expect(arenaUsed).toBeGreaterThan(BUDGETS.arena / 2);
     expect(arenaUsed).toBeLessThanOrEqual(BUDGETS.arena);
     expect(start("build/ek-ra6m5-aot.elf").arenaUsed).toBeUndefined();
+  });
+});
+
+describe("startAll", () => {
+  const elf = join(folder, "some.elf");
+  const failing = (error: Error) => () => {
+    writeFileSync(elf, "some");
+    startAll([elf], () => {
+      throw error;
+    });
+  };
+
+  it("deletes firmware that does not start", () => {
+    expect(failing(new Error("does not start"))).toThrow("does not start");
+    expect(existsSync(elf)).toBe(false);
+  });
+
+  it("leaves firmware alone that cannot be started here, without libunicorn", () => {
+    expect(failing(new EngineMissing("no libunicorn"))).toThrow("no libunicorn");
+    expect(existsSync(elf)).toBe(true);
   });
 });
