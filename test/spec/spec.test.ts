@@ -31,8 +31,11 @@ const frame = (type: FrameType, link: number, sequence: number, payload: Uint8Ar
   hex(encodeFrame({ type, more: false, link, sequence, index: 0, payload }));
 const secret = encodeParts([{ kind: 4, secret: true, algorithm: 0, content: Buffer.from("hello") }]);
 
-it("SPEC.md names the versions that the code has", () => {
+it("SPEC.md and README.md name the versions that the code has", () => {
   expect(spec).toContain(`Format version ${FORMAT_VERSION}, protocol version ${PROTOCOL_VERSION}.`);
+  const readme = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
+  expect(readme).toContain(`The format on the medium is version ${FORMAT_VERSION}:`);
+  expect(readme).toContain(`The protocol is version ${PROTOCOL_VERSION};`);
 });
 
 describe("the worked examples of SPEC.md", () => {
