@@ -40,12 +40,18 @@ export function helloMessage(): Uint8Array {
   return HELLO.slice();
 }
 
-/** Asks what anybody may know; a challenge that was told before is void from here on. @throws DeviceError, ProtocolError */
+/** Asks what anybody may know; a challenge that was told before is void from here on. @throws DeviceError, ProtocolError (another protocol version
+ *  among them) */
 export async function sayHello(link: Pick<Exchange, "exchange">): Promise<Hello> {
   const { status, fields } = readClear(await link.exchange(helloMessage()), "hello");
   if (status !== Status.Ok) throw refusal(status, fields);
   const hello = readHello(fields);
   fields.end();
+  if (hello.protocol !== PROTOCOL_VERSION)
+    throw new ProtocolError(
+      `The device speaks protocol ${hello.protocol}, this client ${PROTOCOL_VERSION}.`,
+      "Use an mbs that fits the firmware.",
+    );
   return hello;
 }
 
@@ -74,11 +80,6 @@ export class Session {
    *  @throws DeviceError HandshakeRefused, EntropyNotReady; ProtocolError when the other end does not hold the key */
   static async open(link: Exchange, operator: Operator | ((hello: Hello) => Promise<Operator>)): Promise<Session> {
     const hello = await sayHello(link);
-    if (hello.protocol !== PROTOCOL_VERSION)
-      throw new ProtocolError(
-        `The device speaks protocol ${hello.protocol}, this client ${PROTOCOL_VERSION}.`,
-        "Use an mbs that fits the firmware.",
-      );
     const { challenge } = hello;
     if (challenge === undefined) throw new DeviceError(Status.EntropyNotReady);
     const { id, key } = typeof operator === "function" ? await operator(hello) : operator;

@@ -13,7 +13,7 @@ import { socketPath } from "../../host/agent/where.js";
 import { Client } from "../../host/client/client.js";
 import { DeclinedError, DeviceError, DisconnectedError } from "../../host/client/errors.js";
 import type { Busy } from "../../host/client/link.js";
-import { decodeAnswer, encodeMessage, type Message, message } from "../../host/client/message.js";
+import { decodeAnswer, decodeMessage, encodeMessage, type Message, message } from "../../host/client/message.js";
 import type { Operator } from "../../host/client/session.js";
 import { makePolicy } from "../../host/names.js";
 import { openPort, parsePort } from "../../host/ports.js";
@@ -155,6 +155,19 @@ describe("Agent", () => {
     }
     expect(log.filter((line) => line.startsWith("a client was sent away"))).toHaveLength(3);
     expect(await (await client(USER)).list()).toEqual([]);
+    await agent.stop();
+  });
+
+  it("asks nothing of a device of another protocol version, which the agent of an older mbs may speak", async () => {
+    const { agent, client } = await start();
+    const { session } = desk.store;
+    const { tamper } = session;
+    session.tamper = (answer) => {
+      session.tamper = tamper; // the agent, which asks next, finds nothing wrong
+      return Buffer.concat([Buffer.of(0), encodeMessage(decodeMessage(answer.subarray(1)).set(Key.Protocol, 1))]);
+    };
+    await expect((await client(USER)).list()).rejects.toThrow("speaks protocol 1");
+    expect(session.handshakes).toBe(0);
     await agent.stop();
   });
 
