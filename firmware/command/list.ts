@@ -23,7 +23,7 @@ let wanted: u32 = 0;
 let labelled: bool = false;
 let labelHash: u32 = 0;
 
-/** Begins the answer, with as much of it as the first fragment takes. Leaves the vault open. */
+/** Begins the answer, with as much of it as the first fragment takes, and the rest of its last block, which is sealed with it. Leaves the vault open. */
 export function begin(): Status {
   let status = store.mayList();
   if (status == Status.Ok) status = vault.open();
@@ -40,7 +40,7 @@ export function begin(): Status {
   isUnderWay = true;
   slot = -1;
   corrupt = 0;
-  write(PAYLOAD_MAX);
+  write(PAYLOAD_MAX + 63);
   return Status.Ok;
 }
 

@@ -1,5 +1,6 @@
 /** A list is made while it leaves: whatever its length, and whatever happens to the medium meanwhile. SPEC.md §9. */
 import { describe, expect, it } from "vitest";
+import { Region } from "../../firmware/defs/boundary.js";
 import { CUSTODY_COPIES, CUSTODY_OFF_ROOT, CUSTODY_PLACE } from "../../firmware/defs/custody.js";
 import { CUSTODY_OFFSET } from "../../firmware/defs/medium.js";
 import { HEADER_OFF_MAC } from "../../firmware/defs/slot.js";
@@ -99,6 +100,24 @@ describe.each(engineTargets)("a list that leaves $name", (kind) => {
     expect(told.entries).toEqual(made.slice(0, told.entries.length));
     expect(told.entries.length).toBeLessThan(30);
     expect(told.entries.length + (told.corrupt as number)).toBe(60);
+    target.close();
+  });
+
+  it("reads custody at most once for each fragment", () => {
+    const target = ready(kind);
+    fill(target, 60);
+    const { board } = target.device;
+    const read = board.read;
+    let reads = 0;
+    board.read = (region, offset, pointer, length) => {
+      if (region === Region.Custody) reads++;
+      return read(region, offset, pointer, length);
+    };
+    target.boot();
+    for (const fragments of [1, 2, 3]) {
+      reads = 0;
+      during(target, fragments, () => expect(reads, `${fragments} fragments`).toBeLessThanOrEqual(fragments));
+    }
     target.close();
   });
 
