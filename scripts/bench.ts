@@ -1,7 +1,7 @@
 /** `npm run bench`: what the core costs in instructions on the virtual board under each engine, beside native C, and the store in flash operations.
- *  Prints tables and writes bench/results/latest.json (schema and method: bench/README.md). Never wall time: instructions are the same on every
+ *  Prints tables and writes bench/results/VERSION.json (schema and method: bench/README.md). Never wall time: instructions are the same on every
  *  machine. A missed target is reported; with --check it is also exit code 1. With --compare rows that do not take long are measured and held
- *  against bench/results/latest.json. With --host only what runs on this computer is measured, by the clock: files, hashes,
+ *  against that file. With --host only what runs on this computer is measured, by the clock: files, hashes,
  *  start-up, requests and the claim cache, into bench/results/host.json. */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
@@ -43,7 +43,9 @@ const options = new Command("bench")
   .opts<{ host: boolean; check: boolean; native: boolean; compare: boolean; profile?: CryptoOperation }>();
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const RESULTS = "bench/results/latest.json";
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as { version: string };
+/** One for each release. */
+const RESULTS = `bench/results/${version}.json`;
 const PICTURE = "bench/pictures/engines.svg";
 /** Bytes over which an operation is profiled. */
 const PROFILED = 4000;
@@ -106,7 +108,7 @@ async function compared(): Promise<number> {
   for (const target of ["bench", "curve"]) await buildProbe(root, target);
   const rows = rowsOf({ wasm3: measureQuick(root, "wasm3", progress), aot: measureQuick(root, "aot", progress) });
   progress("");
-  return printComparison(compare(last.rows, rows), rows.length);
+  return printComparison(compare(last.rows, rows), rows.length, RESULTS);
 }
 
 async function main(): Promise<number> {

@@ -1,5 +1,5 @@
 /** `npm test`: four checks (dependencies, biome, sources with decorators, build with its tsc), then vitest. Arguments are handed to vitest: npm test -- defs
- *  With MBS_COMPARE=1 a fifth: no operation costs more instructions than bench/results/latest.json says.
+ *  With MBS_COMPARE=1 a fifth: no operation costs more instructions than bench/results/VERSION.json says.
  *  Every check counts as one test, so that a type error or a lint error is a failure like any other.
  *  The last line is "N passed, N failed" (", N skipped" when there are some); the exit code is 0 only with 0 failed. */
 import { spawn } from "node:child_process";

@@ -42,8 +42,8 @@ export function compare(before: readonly Row[], now: readonly Row[]): Comparison
   return found;
 }
 
-/** @param count rows that were measured @returns exit code */
-export function printComparison({ worse, more, better, unknown }: Comparison, count: number): number {
+/** @param count rows that were measured  @param results the file they are compared with  @returns exit code */
+export function printComparison({ worse, more, better, unknown }: Comparison, count: number, results: string): number {
   const percent = ({ before, now }: Difference) =>
     `${now > before ? "+" : ""}${(100 * (now / before - 1)).toFixed(2)} %`;
   const tell = (difference: Difference) =>
@@ -51,12 +51,11 @@ export function printComparison({ worse, more, better, unknown }: Comparison, co
       `  ${difference.row} (${difference.engine}): ${difference.before.toLocaleString("en-US")} -> ${difference.now.toLocaleString("en-US")}, ${percent(difference)}`,
     );
   console.log(
-    `${count} rows against bench/results/latest.json: ${worse.length} worse, ${more.length} a little more, ${better.length} better`,
+    `${count} rows against ${results}: ${worse.length} worse, ${more.length} a little more, ${better.length} better`,
   );
   if (worse.length > 0) console.log(`more than ${Math.round(100 * (MOST - 1))} % more instructions:`);
   worse.forEach(tell);
-  if (unknown.length > 0)
-    console.log(`not in bench/results/latest.json, update with npm run bench: ${unknown.join("; ")}`);
+  if (unknown.length > 0) console.log(`not in ${results}, update with npm run bench: ${unknown.join("; ")}`);
   if (better.length + more.length > 0) {
     const most = [...better].sort((a, b) => a.now / a.before - b.now / b.before)[0];
     if (most !== undefined) {

@@ -1,4 +1,4 @@
-/** bench/results/latest.json, as bench/README.md has it. */
+/** bench/results/VERSION.json, as bench/README.md has it. */
 import type { CoreEngine, Engine, Row } from "./cost.js";
 import type { LineCost } from "./line.js";
 import type { NativeCost } from "./native.js";
