@@ -1,11 +1,11 @@
-/** A bad line under the real client: whatever happens to a frame of hello, handshake or put, a put happens once. SPEC.md §8, §9, §11. */
+/** A bad line under the real client: whatever happens to a frame of hello, handshake or put, a put happens once, and a list is whole. SPEC.md §8, §9, §11. */
 import { describe, expect, it } from "vitest";
 import { seeded } from "../../board/virtual/prng.js";
 import { Tier, Usage } from "../../firmware/defs/record.js";
 import { Key } from "../../firmware/defs/wire.js";
 import { DisconnectedError } from "../../host/client/errors.js";
 import type { Device } from "../device/device.js";
-import { ADMIN, ADMIN_KEY, body, get, hex, ready, SMALL } from "../store/help.js";
+import { ADMIN, ADMIN_KEY, body, get, handle, hex, put, QUICK, ready, SMALL, transplant } from "../store/help.js";
 import { Bench, deviceTargets, repeat, seed } from "../targets.js";
 import { DeviceWire, type Fault, perfect } from "./wire.js";
 
@@ -38,6 +38,13 @@ const FAULTS: Record<string, (frame: Uint8Array) => { after: number; bytes: Uint
   "without its end": (bytes) => [{ after: 0, bytes: bytes.subarray(0, -1) }],
   "behind noise": (bytes) => [{ after: 0, bytes: Buffer.concat([Buffer.alloc(40, 0x55), Uint8Array.of(0), bytes]) }],
 };
+
+const SOME = Object.values(FAULTS).filter((one) => one !== FAULTS["doubled, once when all is over"]);
+
+/** One frame in five suffers something. */
+function bad(random: () => number): Fault {
+  return (bytes) => (random() % 5 === 0 ? SOME[random() % SOME.length]!(bytes) : [{ after: 0, bytes }]);
+}
 
 /** Puts once over a wire with this fault, and looks. @returns the frames that it took, from Open on */
 async function putOver(device: Device, fault: Fault, retransmissions?: number): Promise<number> {
@@ -91,13 +98,32 @@ describe.each(deviceTargets)("a put over a bad line on $name", (kind) => {
 
   it("happens once when one frame in five suffers something", async () => {
     const random = seeded(seed);
-    const kinds = Object.values(FAULTS).filter((one) => one !== FAULTS["doubled, once when all is over"]);
     for (let round = 0; round < 40 * kind.share; round++) {
-      const fault: Fault = (bytes) =>
-        random() % 5 === 0 ? kinds[random() % kinds.length]!(bytes) : [{ after: 0, bytes }];
-      await putOver(fresh(), fault, 40).catch((error: Error) => {
+      await putOver(fresh(), bad(random), 40).catch((error: Error) => {
         throw new Error(repeat, { cause: error });
       });
     }
+  });
+});
+
+describe.each(deviceTargets)("a list over a bad line on $name", (kind) => {
+  it("is whole when one frame in five suffers something", async () => {
+    const quick = ready(QUICK);
+    const made = Array.from({ length: 60 }, () => hex(handle(put(quick))));
+    const target = kind.make();
+    transplant(quick.device, target.device);
+    const random = seeded(seed);
+    for (let round = 0; round < 40 * kind.share; round++) {
+      target.device.boot();
+      const operator = async () => ({ id: ADMIN, key: ADMIN_KEY });
+      const client = new DeviceWire(target.device, bad(random)).client({ operator, retransmissions: 40 });
+      const { entries, corrupt } = await client.listing();
+      expect(
+        entries.map((entry) => hex(entry.handle)),
+        repeat,
+      ).toEqual(made);
+      expect(corrupt).toBe(0);
+    }
+    target.close();
   });
 });
