@@ -58,7 +58,7 @@ export const TOUCH_ENTRY: i32 = 20;
 export const REFUSALS: usize = TOUCHES + TOUCHES_KEPT * TOUCH_ENTRY; // the refusal place that counts
 export const PROLOGUE: usize = REFUSALS + REFUSAL_PLACE; // 48: of a handshake
 
-// secrets: wiped by vault.ts when command.ts is done with a command, or with a fragment of a list
+// secrets: wiped by vault.ts when a command, or a fragment of a list, is done
 export const VAULT: usize = (PROLOGUE + 48 + 15) & ~15; // both custody places
 export const KEYS: usize = VAULT + CUSTODY_SIZE; // KEYS_MAX derived keys of 32 bytes
 export const KEYS_SIZE: i32 = 9 * 32;

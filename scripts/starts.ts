@@ -5,6 +5,9 @@ import { readElf } from "../board/elf.js";
 import { VirtualBoard } from "../board/virtual/board.js";
 import { EngineMissing } from "../board/virtual/unicorn.js";
 
+/** Instructions within which it is ready: the interpreter takes some 15 million, noise that has to gather nearly none. */
+const LIMIT = 100e6;
+
 /** Why a board began again, instead of being ready. */
 const TRAPS: Readonly<Record<number, string>> = {
   6: "the interpreter does not take core.wasm, or its arena is too small for it (ARENA in scripts/build.mjs)",
@@ -30,7 +33,7 @@ export function start(elf: string): Start {
     throw new Error(`${elf} does not start: trap ${trap}${trap in TRAPS ? `, ${TRAPS[trap]}` : ""}`);
   };
   board.powerOn();
-  const end = board.run();
+  const end = board.run(LIMIT);
   if (end !== "idle" || !board.lights.includes("ready")) throw new Error(`${elf} does not start: it ends in ${end}`);
   const [first, next] = [symbol("fixedHeap")?.address, word("fixedHeapPtr")];
   const { instructions } = board;

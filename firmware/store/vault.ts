@@ -1,5 +1,5 @@
 /** The vault: the one place where the root key enters linear memory, and the keys derived from it. SPEC.md §3.
- *  One key, one purpose. command.ts wipes the vault after each command, mount after itself. */
+ *  One key, one purpose. command.ts wipes the vault after each command, list.ts after each fragment of a list, mount after itself. */
 import * as board from "../board";
 import { contextKey, deriveWith, keyed } from "../crypto/blake3";
 import { equal, wipe } from "../crypto/bytes";
