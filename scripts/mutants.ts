@@ -12,7 +12,7 @@ import { checks } from "../test/mutants/checks.js";
 import { type Check, changesOf, type Mutant } from "../test/mutants/mutant.js";
 import buildProbes from "../test/probe/build.js";
 import { stopAll } from "./mutants/children.js";
-import { Workshop, withSection } from "./mutants/core.js";
+import { Undeclared, Workshop, withSection } from "./mutants/core.js";
 import { type Failure, type Run, runChecks } from "./mutants/tests.js";
 
 const HELP = `npm run mutants -- [options]
@@ -77,7 +77,7 @@ function readOptions(argv: string[]): Options | "help" {
 }
 
 type Verdict = { name: string; breaks: string } & (
-  | { verdict: "caught"; by: Failure }
+  | { verdict: "caught"; by: Failure; isRefused: boolean }
   | { verdict: "survived"; passed: number }
   | { verdict: "broken"; why: string }
 );
@@ -164,15 +164,23 @@ class Session {
     const verdict = await this.#at(mutant.name, () => this.#judge(mutant, workshop));
     const known = { name: mutant.name, breaks: mutant.breaks };
     this.verdicts.push({ ...known, ...verdict });
-    if (verdict.verdict === "caught") this.say(`caught    ${mutant.name}  ${verdict.by.file}: ${verdict.by.test}`);
-    else if (verdict.verdict === "survived") this.say(`SURVIVED  ${mutant.name}  ${verdict.passed} tests passed`);
+    if (verdict.verdict === "caught") {
+      const also = verdict.isRefused ? " (and the build refuses it)" : "";
+      this.say(`caught    ${mutant.name}  ${verdict.by.file}: ${verdict.by.test}${also}`);
+    } else if (verdict.verdict === "survived") this.say(`SURVIVED  ${mutant.name}  ${verdict.passed} tests passed`);
     else this.say(`BROKEN    ${mutant.name}  ${verdict.why}`);
   }
 
   async #judge(mutant: Mutant, workshop: Workshop) {
     const broken = (why: string) => ({ verdict: "broken", why }) as const;
     try {
-      const wasm = await workshop.build(changesOf(mutant));
+      const changes = changesOf(mutant);
+      let isRefused = false;
+      const wasm = await workshop.build(changes).catch((error) => {
+        if (!(error instanceof Undeclared)) throw error;
+        isRefused = true; // what the tests say to it all the same
+        return workshop.build(changes, [], process.env, false);
+      });
       if (wasm.equals(this.#core)) return broken("the core is the same as without it");
       if (wasm.length > this.#core.length + GROWTH)
         return broken(`the core grows by ${wasm.length - this.#core.length} bytes, more than ${GROWTH}`);
@@ -186,7 +194,7 @@ class Session {
         if (outcome.failure) {
           const { file } = outcome.failure;
           await this.#mustPass(next.filter((check) => check.file === file));
-          return { verdict: "caught", by: outcome.failure } as const;
+          return { verdict: "caught", by: outcome.failure, isRefused } as const;
         }
         passed += outcome.passed.length;
       }

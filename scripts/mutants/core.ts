@@ -6,7 +6,15 @@ import { runNode } from "./children.js";
 
 const LIMIT_MS = 300_000;
 /** As scripts/build.mjs has them. */
-const TRANSFORMS = ["scripts/inline.mjs", "scripts/coeffects.mjs", "scripts/statics.mjs"];
+const CHECK = "scripts/coeffects.mjs"; // changes no code
+const TRANSFORMS = ["scripts/inline.mjs", CHECK, "scripts/statics.mjs"];
+/** What CHECK says to calls that are not as the decorators declare them. */
+const UNDECLARED = /ERROR AS102: User-defined: .* declares /;
+
+/** The calls of the changed sources are not what they declare: the build refuses them. */
+export class Undeclared extends Error {
+  override name = "Undeclared";
+}
 
 /** A folder with what asc needs. */
 export class Workshop {
@@ -30,8 +38,14 @@ export class Workshop {
 
   /** Compiles with these changes, and takes them back.
    *  @param flags of asc that the build has not
-   *  @throws Error when a text does not stand there once, or asc refuses */
-  async build(changes: readonly Change[], flags: readonly string[] = [], env = process.env): Promise<Buffer> {
+   *  @param isChecked false: as if nothing had been declared
+   *  @throws Undeclared; Error when a text does not stand there once, or asc refuses */
+  async build(
+    changes: readonly Change[],
+    flags: readonly string[] = [],
+    env = process.env,
+    isChecked = true,
+  ): Promise<Buffer> {
     const before = new Map<string, string>();
     try {
       for (const change of changes) {
@@ -43,14 +57,16 @@ export class Workshop {
       const asc = ["node_modules/assemblyscript/bin/asc.js", "firmware/core.ts", "--target", "release"];
       const wasm = join(this.folder, "build/core.wasm");
       rmSync(wasm, { force: true });
+      const transforms = TRANSFORMS.filter((file) => isChecked || file !== CHECK);
       const { code, output } = await runNode(
-        [...asc, ...TRANSFORMS.flatMap((file) => ["--transform", `./${file}`]), ...flags],
+        [...asc, ...transforms.flatMap((file) => ["--transform", `./${file}`]), ...flags],
         {
           cwd: this.folder,
           env,
           limitMs: LIMIT_MS,
         },
       );
+      if (code !== 0 && UNDECLARED.test(output)) throw new Undeclared(output.trim());
       if (code !== 0) throw new Error(`asc refuses it (exit ${code}):\n${output.trim()}`);
       return readFileSync(wasm);
     } finally {
