@@ -1,5 +1,5 @@
-/** List, and Find: an answer that is made as it leaves, because a store may have more entries than a line carries in the time that a person calls
- *  at once. A sequence of maps, since how many there are is known last. SPEC.md §9. Opens no seal. */
+/** List, and Find: an answer that is written as it leaves, so that the line carries the first entries while the headers of the next ones are
+ *  verified. It is a sequence of maps, because how many there are is known last. SPEC.md §9. Opens no seal. */
 import { reveal } from "../crypto/declassify";
 import { PAYLOAD_MAX } from "../defs/link";
 import { Status } from "../defs/status";
