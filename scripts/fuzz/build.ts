@@ -6,21 +6,26 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { EXACT, translate, type Variant } from "./core.js";
 
-const HARNESS = ["watch", "device", "host", "mutate", "fuzz"];
+const PLAYER = ["watch", "device", "host", "fuzz"];
+const HARNESS = [...PLAYER, "mutate"];
 const COMMON = ["-std=gnu11", "-O2", "-g", "-DWASM_RT_MEMCHECK_SIGNAL_HANDLER=0", "-DWASM_RT_USE_STACK_DEPTH_COUNT=0"];
 const SANITIZERS = "address,undefined";
 const WARNINGS = ["-Wall", "-Wextra", "-Wshadow", "-Werror"];
 
-/** Ends when clang has. @throws Error with what it said */
-function clang(args: string[]): Promise<void> {
+const clang = (args: string[]): Promise<void> => compile("clang", args);
+
+/** Ends when the compiler has. @throws Error with what it said */
+function compile(compiler: string, args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn("clang", args, { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn(compiler, args, { stdio: ["ignore", "ignore", "pipe"] });
     let said = "";
     child.stderr.on("data", (chunk) => {
       said += chunk;
     });
     child.on("error", reject);
-    child.on("close", (code) => (code === 0 ? resolve() : reject(new Error(`clang failed (exit ${code})\n${said}`))));
+    child.on("close", (code) =>
+      code === 0 ? resolve() : reject(new Error(`${compiler} failed (exit ${code})\n${said}`)),
+    );
   });
 }
 
@@ -71,5 +76,18 @@ export async function buildFuzzer(root: string, variant: Variant, progress: (wha
   const objects = ["core", ...HARNESS].map(object);
   await clang([`-fsanitize=fuzzer,${SANITIZERS}`, ...objects, "-lcrypto", "-o", program]);
   writeFileSync(stampFile, stamp);
+  return program;
+}
+
+/** The same without libFuzzer, made by gcc: plays inputs, and makes none. @returns its path */
+export async function buildPlayer(root: string, variant: Variant, folder: string): Promise<string> {
+  const native = join(root, "test/fuzz/native");
+  const program = join(folder, "play");
+  translate(root, variant, folder);
+  const include = [folder, join(root, "build"), native].map((one) => `-I${one}`);
+  const core = join(folder, "core.o");
+  await compile("gcc", [...COMMON, "-w", ...include, "-c", join(folder, "core.c"), "-o", core]);
+  const own = [...PLAYER, "once"].map((name) => join(native, `${name}.c`));
+  await compile("gcc", [...COMMON, ...WARNINGS, ...include, ...own, core, "-lcrypto", "-o", program]);
   return program;
 }

@@ -33,9 +33,9 @@ export interface Variant {
 export const EXACT: Variant = { name: "exact", isSpaced: false, patches: [] };
 export const SPACED: Variant = { name: "spaced", isSpaced: true, patches: [] };
 
-/** Regions that go on from the one before, on purpose: MESSAGE lies inside ENVELOPE, the tokens are wiped together with the handles, the
+/** Regions that go on from the one before, on purpose: MESSAGE lies inside ENVELOPE, what the index keeps of each slot is wiped together, the
  *  manifest's digest with the instance id, and the cipher's state with its stream. */
-const JOINED = new Set(["MESSAGE", "TOKENS", "FIRST_TOKENS", "MANIFEST", "STREAM"]);
+const JOINED = new Set(["MESSAGE", "TOKENS", "FIRST_TOKENS", "LABEL_HASHES", "ATTRIBUTES", "MANIFEST", "STREAM"]);
 
 /** The numbers that firmware/memory.ts exports. */
 type Layout = Record<string, number>;

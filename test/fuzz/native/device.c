@@ -8,6 +8,7 @@
 #include <string.h>
 
 enum { SLOTS_SIZE = MBS_SLOT_BLOCK * MBS_SLOT_BLOCKS, IMAGE_SIZE = MBS_IMAGE_BLOCK * MBS_IMAGE_BLOCKS };
+enum { FASTEST = 3000000 }; /* bits per second */
 enum { SLOT_UNITS = SLOTS_SIZE / MBS_UNIT, DATA_UNITS = MBS_DATA_SIZE / MBS_DATA_UNIT };
 
 struct media {
@@ -174,8 +175,8 @@ void Z_boardZ_diag(struct Z_board_instance_t *board, u32 code) {
 
 u32 Z_boardZ_rate(struct Z_board_instance_t *board, u32 bits) {
   (void)board;
-  MUST(bits >= MBS_LINE_RATE, "the core slows the line down");
-  return MBS_OK;
+  bool can = bits >= MBS_LINE_RATE && bits <= FASTEST; /* a board refuses what its line cannot do */
+  return can ? MBS_OK : MBS_BAD_ARGUMENT;
 }
 
 /* Calls into the core. */

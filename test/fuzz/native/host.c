@@ -18,6 +18,12 @@ static struct {
   uint8_t payload[MBS_PAYLOAD_MAX];
   uint32_t length;
 } frame; /* that came last */
+static struct {
+  uint8_t bytes[MBS_MESSAGE_MAX];
+  uint32_t length;
+  uint16_t link, sequence, first, next; /* indices of its fragments */
+  bool follows;                         /* another one is announced */
+} stream; /* the fragments of an answer that came one after the other */
 static uint32_t frames; /* that came since this was set to 0 */
 static uint16_t nonce;
 static uint16_t planted;
@@ -43,6 +49,24 @@ static uint32_t crc32(const uint8_t *bytes, uint32_t length) {
   uint32_t crc = 0xffffffff;
   for (uint32_t i = 0; i < length; i++) crc = crc >> 8 ^ table[(crc ^ bytes[i]) & 255];
   return ~crc;
+}
+
+/* Fragments come in order, and nothing comes between them. */
+static void take_fragment(bool follows) {
+  if (!stream.follows) {
+    stream.length = 0;
+    stream.link = frame.link;
+    stream.sequence = frame.sequence;
+    stream.first = stream.next = frame.index;
+  }
+  MUST(frame.link == stream.link && frame.sequence == stream.sequence && frame.index == stream.next,
+       "a fragment is not the one that follows");
+  MUST(stream.length + frame.length <= sizeof stream.bytes, "an answer is longer than a message");
+  MUST(!follows || frame.length == MBS_PAYLOAD_MAX, "a fragment is not full, and another follows");
+  memcpy(stream.bytes + stream.length, frame.payload, frame.length);
+  stream.length += frame.length;
+  stream.next++;
+  stream.follows = follows;
 }
 
 /* What the core sent must be one frame, in the one form that COBS has for it. */
@@ -75,6 +99,7 @@ static void receive(const uint8_t *bytes, uint32_t length) {
   frame.length = end - MBS_FRAME_HEADER;
   memcpy(frame.payload, plain + MBS_FRAME_HEADER, frame.length);
   frames++;
+  MUST(!stream.follows || (frame.type & ~MBS_FRAME_MORE) == MBS_FRAME_TYPE_DATA, "an answer is interrupted");
   switch (frame.type) {
   case MBS_FRAME_TYPE_OPENED:
     MUST(frame.length == 5, "Opened has another length");
@@ -88,20 +113,18 @@ static void receive(const uint8_t *bytes, uint32_t length) {
   case MBS_FRAME_TYPE_OVERFLOW:
     MUST(frame.length == 0, "an answer without payload has one");
     break;
-  case MBS_FRAME_TYPE_DATA | MBS_FRAME_MORE:
-    MUST(frame.length == MBS_PAYLOAD_MAX, "a fragment is not full, and another follows");
+  case MBS_FRAME_TYPE_RATED:
+    MUST(frame.length == 4, "Rated has another length");
     break;
   default:
-    MUST(frame.type == MBS_FRAME_TYPE_DATA, "the device sends what only hosts send");
+    MUST((frame.type & ~MBS_FRAME_MORE) == MBS_FRAME_TYPE_DATA, "the device sends what only hosts send");
+    take_fragment(frame.type & MBS_FRAME_MORE);
   }
 }
 
 static void collect(int32_t length) {
-  for (int n = 0; length > 0; n++) {
-    MUST(n < 2, "a frame is answered with more than Busy and one frame");
-    receive(device_tx(), length);
-    length = device_give();
-  }
+  for (; length > 0; length = device_give()) receive(device_tx(), length);
+  MUST(!stream.follows, "an answer breaks off");
 }
 
 void host_reset(void) {
@@ -196,19 +219,20 @@ void host_message(const uint8_t *message, uint32_t length, struct answer *answer
     MUST(n < 4, "Busy upon Busy");
     await_answer();
   }
-  for (uint16_t index = 0;; index++) {
-    MUST((frame.type & ~MBS_FRAME_MORE) == MBS_FRAME_TYPE_DATA && frame.link == host_link &&
-             frame.sequence == host_sequence && frame.index == index,
-         "an answer is not the one that was asked for");
-    MUST(answer->length + frame.length <= sizeof answer->bytes, "an answer is longer than a message");
-    memcpy(answer->bytes + answer->length, frame.payload, frame.length);
-    answer->length += frame.length;
-    if (!(frame.type & MBS_FRAME_MORE)) break;
-    frames = 0;
-    host_frame(MBS_FRAME_TYPE_NEXT, host_link, host_sequence, index + 1, NULL, 0);
-    MUST(frames == 1, "Next is not answered");
-  }
-  MUST(answer->length > 0, "an answer is empty");
+  MUST(frame.type == MBS_FRAME_TYPE_DATA && stream.link == host_link && stream.sequence == host_sequence &&
+           stream.first == 0,
+       "an answer is not the one that was asked for");
+  MUST(stream.length > 0, "an answer is empty");
+  memcpy(answer->bytes, stream.bytes, stream.length);
+  answer->length = stream.length;
+  if (stream.next == 1) return;
+  uint16_t again = host_sequence % stream.next; /* as if it had been lost, with all behind it */
+  uint32_t before = again * MBS_PAYLOAD_MAX;
+  frames = 0;
+  host_frame(MBS_FRAME_TYPE_NEXT, host_link, host_sequence, again, NULL, 0);
+  MUST(frames > 0 && frame.type == MBS_FRAME_TYPE_DATA && stream.first == again &&
+           stream.length == answer->length - before && !memcmp(stream.bytes, answer->bytes + before, stream.length),
+       "Next is answered with other bytes");
 }
 
 /* Sessions. */
@@ -329,7 +353,16 @@ int32_t host_status(const uint8_t *map, uint32_t length) {
   uint32_t first = map[0] == 0xb8 ? 2 : 1; /* from 24 pairs on their number takes a byte of its own */
   MUST(length >= first + 2 && map[0] >> 5 == 5 && map[first] == 0, "a response does not begin with a status");
   item(&r, 0);
-  MUST(r.at == r.end, "bytes stand behind a response");
+  if (r.at < r.end) { /* a list: a sequence of maps, which ends with how many records it could not read */
+    MUST(length > 3 && map[0] == 0xa1 && map[2] == 0, "more follows than the entries of a list");
+    const uint8_t *last;
+    do {
+      last = r.at;
+      MUST(*last >> 5 == 5, "an entry is no map");
+      item(&r, 0);
+    } while (r.at < r.end);
+    MUST(last[0] == 0xa1 && last[1] == 0x18 && last[2] == MBS_KEY_CORRUPT, "a list does not end as lists do");
+  }
   r = (struct reader){map + first + 1, map + length};
   uint8_t major;
   uint32_t value = head(&r, &major);

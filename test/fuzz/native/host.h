@@ -17,7 +17,7 @@ extern uint16_t host_pending, host_link, host_sequence;
 
 /* Forgets link and session, as after a power cycle. */
 void host_reset(void);
-/* Gives the core bytes and takes all that it sends; each answer must be one frame that a device may send. */
+/* Gives the core bytes and takes all that it sends: frames that a device may send, answers whole. */
 void host_bytes(const uint8_t *bytes, uint32_t length);
 /* Sends one frame, `length` bytes of payload. */
 void host_frame(uint8_t type, uint16_t link, uint16_t sequence, uint16_t index, const uint8_t *payload, uint32_t length);
