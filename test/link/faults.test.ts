@@ -116,8 +116,9 @@ describe.each(deviceTargets)("a list over a bad line on $name", (kind) => {
     for (let round = 0; round < 40 * kind.share; round++) {
       target.device.boot();
       const operator = async () => ({ id: ADMIN, key: ADMIN_KEY });
-      const client = new DeviceWire(target.device, bad(random)).client({ operator, retransmissions: 40 });
-      const { entries, corrupt } = await client.listing();
+      const wire = new DeviceWire(target.device, bad(random));
+      const { entries, corrupt } = await wire.client({ operator, retransmissions: 40 }).listing();
+      wire.cut();
       expect(
         entries.map((entry) => hex(entry.handle)),
         repeat,

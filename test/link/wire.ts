@@ -17,6 +17,7 @@ export class DeviceWire implements Transport {
   /** Frames that went over the wire, in both directions. */
   frames = 0;
   #receive: (bytes: Uint8Array) => void = () => {};
+  #isCut = false;
 
   constructor(
     readonly device: Device,
@@ -25,6 +26,11 @@ export class DeviceWire implements Transport {
 
   client(options: ClientOptions = {}): Client {
     return new Client(async () => this, { clock: this.time, ...options });
+  }
+
+  /** What is still on its way does not arrive any more. */
+  cut(): void {
+    this.#isCut = true;
   }
 
   async write(bytes: Uint8Array): Promise<void> {
@@ -45,7 +51,7 @@ export class DeviceWire implements Transport {
   #carry(frame: Uint8Array, deliver: (bytes: Uint8Array) => void): void {
     for (const { after, bytes } of this.fault(frame, this.frames++)) {
       if (after === 0) deliver(bytes);
-      else this.time.after(after, () => deliver(bytes));
+      else this.time.after(after, () => this.#isCut || deliver(bytes));
     }
   }
 }
