@@ -19,6 +19,7 @@ if (!isPossible) console.log("skipped: the fuzzer's half in C needs libssl-dev")
 /** Frames that are longer than any are decoded past their buffer. */
 const SPOILT: Variant = { ...SPACED, name: "spoilt", patches: [PLANTED[0]!.patch] };
 
+// a package of Debian that nothing else here needs; .ci/run installs it, so that CI does not skip this
 describe.skipIf(!isPossible)("the fuzzer's half in C", () => {
   const folder = mkdtempSync(join(tmpdir(), "mbs-fuzz-"));
   const store = join(folder, "store.image");
